@@ -1,0 +1,176 @@
+//! What the libraries' errors mean to a user. A foreign error that carries one of ours inside is that one.
+
+use datafusion::common::SchemaError;
+use datafusion::error::DataFusionError;
+
+use super::{Error, Kind, SqlState};
+
+impl From<DataFusionError> for Error {
+    fn from(error: DataFusionError) -> Error {
+        match error {
+            DataFusionError::External(inner) => match inner.downcast::<Error>() {
+                Ok(ours) => *ours,
+                Err(inner) => match inner.downcast::<DataFusionError>() {
+                    Ok(nested) => Error::from(*nested),
+                    Err(other) => Error::unavailable("an external component failed").with_cause(other),
+                },
+            },
+            DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => Error::from(*inner),
+            DataFusionError::Shared(inner) => from_shared(&inner),
+            DataFusionError::Collection(mut errors) if !errors.is_empty() => Error::from(errors.remove(0)),
+            DataFusionError::ArrowError(inner, _) => Error::from(*inner),
+            DataFusionError::SchemaError(inner, _) => from_schema_error(&inner),
+            DataFusionError::SQL(inner, _) => Error::syntax(lower_first(&inner.to_string())),
+            DataFusionError::NotImplemented(message) => Error::unsupported(lower_first(&message)),
+            DataFusionError::Plan(message) => from_plan_message(&message),
+            DataFusionError::ResourcesExhausted(message) => Error::unavailable("out of memory")
+                .with_state(SqlState::OUT_OF_MEMORY)
+                .with_detail(message)
+                .with_hint("raise --memory-limit, or make the query read less at once"),
+            DataFusionError::Execution(message) => Error::data(lower_first(&message)),
+            DataFusionError::ObjectStore(inner) => Error::from(*inner),
+            DataFusionError::IoError(inner) => Error::from(inner),
+            DataFusionError::ParquetError(inner) => Error::unavailable("cannot read a Parquet file").with_cause(*inner),
+            other => Error::internal(lower_first(&other.strip_backtrace())),
+        }
+    }
+}
+
+/// A shared error cannot be taken apart, only looked at.
+fn from_shared(error: &DataFusionError) -> Error {
+    match error.find_root() {
+        DataFusionError::External(inner) => match inner.downcast_ref::<Error>() {
+            Some(ours) => ours.duplicate_without_cause(),
+            None => Error::unavailable(inner.to_string()),
+        },
+        DataFusionError::SchemaError(inner, _) => from_schema_error(inner),
+        DataFusionError::Plan(message) => from_plan_message(message),
+        DataFusionError::NotImplemented(message) => Error::unsupported(lower_first(message)),
+        DataFusionError::Execution(message) => Error::data(lower_first(message)),
+        other => Error::internal(lower_first(&other.strip_backtrace())),
+    }
+}
+
+impl Error {
+    /// The same error once more, for everybody who waited for the same failed work.
+    pub fn duplicate_without_cause(&self) -> Error {
+        let mut copy = Error::new(self.kind(), self.one_line()).with_state(self.sqlstate());
+        if let Some(hint) = self.hint() {
+            copy = copy.with_hint(hint);
+        }
+        copy
+    }
+}
+
+fn from_schema_error(error: &SchemaError) -> Error {
+    match error {
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            let error = Error::undefined(format!("column \"{}\" does not exist", field.name)).with_state(SqlState::UNDEFINED_COLUMN);
+            match valid_fields.is_empty() {
+                true => error,
+                false => {
+                    let names: Vec<_> = valid_fields.iter().take(20).map(|c| c.name.as_str()).collect();
+                    error.with_detail(format!("the columns are: {}", names.join(", ")))
+                }
+            }
+        }
+        SchemaError::AmbiguousReference { field } => {
+            Error::invalid(format!("column reference \"{}\" is ambiguous", field.name)).with_state(SqlState::AMBIGUOUS_COLUMN)
+        }
+        SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
+            Error::duplicate(format!("column \"{name}\" specified more than once")).with_state(SqlState::DUPLICATE_COLUMN)
+        }
+    }
+}
+
+fn from_plan_message(message: &str) -> Error {
+    let first = message.lines().next().unwrap_or(message);
+    if let Some(rest) = first.strip_prefix("table '") {
+        let name = rest.split('\'').next().unwrap_or(rest);
+        let name = name.rsplit('.').next().unwrap_or(name);
+        return Error::undefined(format!("relation \"{name}\" does not exist")).with_state(SqlState::UNDEFINED_TABLE);
+    }
+    if let Some(rest) = first.strip_prefix("Invalid function '") {
+        let name = rest.split('\'').next().unwrap_or(rest);
+        return Error::undefined(format!("function {name} does not exist")).with_state(SqlState::UNDEFINED_FUNCTION);
+    }
+    Error::invalid(lower_first(message)).with_state(SqlState::DATATYPE_MISMATCH)
+}
+
+/// The way into libraries that only know their own error.
+impl From<Error> for DataFusionError {
+    fn from(error: Error) -> DataFusionError {
+        DataFusionError::External(Box::new(error))
+    }
+}
+
+impl From<arrow::error::ArrowError> for Error {
+    fn from(error: arrow::error::ArrowError) -> Error {
+        use arrow::error::ArrowError;
+        match error {
+            ArrowError::ExternalError(inner) => match inner.downcast::<Error>() {
+                Ok(ours) => *ours,
+                Err(inner) => match inner.downcast::<DataFusionError>() {
+                    Ok(nested) => Error::from(*nested),
+                    Err(other) => Error::unavailable(other.to_string()),
+                },
+            },
+            ArrowError::CastError(message) | ArrowError::ParseError(message) => {
+                Error::data(lower_first(&message)).with_state(SqlState::INVALID_TEXT_REPRESENTATION)
+            }
+            ArrowError::DivideByZero => Error::data("division by zero").with_state(SqlState::DIVISION_BY_ZERO),
+            ArrowError::ArithmeticOverflow(message) => Error::data(lower_first(&message)).with_state(SqlState::NUMERIC_VALUE_OUT_OF_RANGE),
+            other => Error::data(lower_first(&other.to_string())),
+        }
+    }
+}
+
+impl From<object_store::Error> for Error {
+    fn from(error: object_store::Error) -> Error {
+        Error::unavailable("the object store refused or did not answer").with_cause(error)
+    }
+}
+
+impl From<deltalake::DeltaTableError> for Error {
+    fn from(error: deltalake::DeltaTableError) -> Error {
+        Error::unavailable("cannot read or write a Delta table").with_cause(error)
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Error {
+        Error::unavailable("an input or output operation failed").with_cause(error)
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Error {
+        Error::unavailable("the catalog store failed").with_cause(error)
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Error {
+        Error::internal("stored JSON cannot be read").with_cause(error)
+    }
+}
+
+impl From<tokio::task::JoinError> for Error {
+    fn from(error: tokio::task::JoinError) -> Error {
+        match error.is_cancelled() {
+            true => Error::new(Kind::Cancelled, "the task was stopped"),
+            false => Error::internal("a task panicked").with_cause(error),
+        }
+    }
+}
+
+/// Libraries begin messages with a capital; PostgreSQL does not. Names that are all capitals stay.
+fn lower_first(message: &str) -> String {
+    let mut characters = message.chars();
+    match (characters.next(), characters.next()) {
+        (Some(first), second) if !second.is_some_and(char::is_uppercase) => {
+            first.to_lowercase().chain(message.chars().skip(1)).collect::<String>().trim_end_matches('.').to_string()
+        }
+        _ => message.trim_end_matches('.').to_string(),
+    }
+}

@@ -1,0 +1,16 @@
+//! Lakewire: a lakehouse server that speaks SQL over the Postgres wire protocol.
+//!
+//! The floors, from the ground up; a module uses those below it and none above (`tests/tidy` holds this):
+//! 0 `error` `clock` `fault` `config` `model` — 1 `catalog`, `sql` — 2 `formats`, `lake`, `sources` — 3 `flow`, `query` —
+//! 4 `session` — 5 `server` — 6 `main.rs`. docs/architecture.md tells the life of an event and of a statement.
+
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod fault;
+pub mod model;
+
+pub mod catalog;
+
+pub mod formats;
+pub mod sources;
