@@ -1,0 +1,96 @@
+//! A decoded stretch of a partition, as the shared reader hands it to jobs.
+
+use std::cmp::Ordering;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::compute::take;
+
+use crate::error::Result;
+use crate::formats::Decoded;
+use crate::model::{PartitionId, Position};
+use crate::sources::{Records, Source};
+
+/// All records after `start` up to `end`: rows, or rejects.
+pub struct FeedBatch {
+    pub partition: PartitionId,
+    pub start: Position,
+    pub end: Position,
+    /// The source's columns, as many as were known when it was decoded.
+    pub rows: RecordBatch,
+    /// `_offset`, `_arrival_time` and `_key` of each row.
+    pub metadata: [ArrayRef; 3],
+    pub rejects: Vec<Rejected>,
+    /// Payload bytes of the records.
+    pub payload_bytes: usize,
+    /// What this takes in memory.
+    pub(super) bytes: usize,
+}
+
+/// A record that could not be decoded.
+#[derive(Debug, Clone)]
+pub struct Rejected {
+    pub offset: Position,
+    pub arrival_micros: i64,
+    pub reason: String,
+    pub payload: Vec<u8>,
+}
+
+impl FeedBatch {
+    pub(super) fn new(partition: PartitionId, start: Position, end: Position, records: &Records, decoded: Decoded) -> Result<FeedBatch> {
+        let mut metadata = records.metadata_columns();
+        let rejects: Vec<_> = decoded
+            .rejects
+            .into_iter()
+            .map(|reject| {
+                let record = reject.record as usize;
+                Rejected {
+                    offset: Position::new(records.offset.value(record)),
+                    arrival_micros: records.arrival_time.value(record),
+                    reason: reject.reason,
+                    payload: records.payload.value(record).to_vec(),
+                }
+            })
+            .collect();
+        if !rejects.is_empty() {
+            let rows = UInt32Array::from(decoded.rows);
+            for column in &mut metadata {
+                *column = take(column, &rows, None)?;
+            }
+        }
+        let metadata_bytes: usize = metadata.iter().map(|column| column.get_array_memory_size()).sum();
+        let reject_bytes: usize = rejects.iter().map(|reject| reject.payload.len() + reject.reason.len()).sum();
+        Ok(FeedBatch {
+            partition,
+            start,
+            end,
+            bytes: decoded.batch.get_array_memory_size() + metadata_bytes + reject_bytes,
+            rows: decoded.batch,
+            metadata,
+            rejects,
+            payload_bytes: records.bytes(),
+        })
+    }
+
+    /// Whether reading this brings a job any further.
+    pub(super) fn advances(&self) -> bool {
+        self.start != self.end || self.rows.num_rows() > 0 || !self.rejects.is_empty()
+    }
+
+    /// What comes after `position`, which lies within.
+    pub(super) fn after(&self, position: &Position, source: &dyn Source) -> FeedBatch {
+        let is_later = |offset: &Position| source.compare(offset, position) == Ordering::Greater;
+        let offsets = self.metadata[0].as_string::<i32>();
+        let first = (0..offsets.len()).find(|row| is_later(&Position::new(offsets.value(*row)))).unwrap_or(offsets.len());
+        let left = offsets.len() - first;
+        FeedBatch {
+            partition: self.partition.clone(),
+            start: position.clone(),
+            end: self.end.clone(),
+            rows: self.rows.slice(first, left),
+            metadata: self.metadata.each_ref().map(|column| column.slice(first, left)),
+            rejects: self.rejects.iter().filter(|reject| is_later(&reject.offset)).cloned().collect(),
+            payload_bytes: self.payload_bytes,
+            bytes: self.bytes,
+        }
+    }
+}

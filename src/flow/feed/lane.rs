@@ -1,0 +1,234 @@
+//! One reading of one partition, shared by every job that stands near it.
+//!
+//! A lane is a bounded run of decoded batches, the newest at its end. Its task reads on while the fastest job wants more, so a slow
+//! job never holds up a fast one: what no longer fits is dropped at the old end, and a job that stood there attaches anew at its own
+//! position, in another lane if need be. Two lanes that meet become one, for a job moves to the lane that is further ahead.
+
+use std::cmp::Ordering;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::FeedBatch;
+use crate::error::Error;
+use crate::model::Position;
+use crate::sources::{Behind, Source};
+
+/// Where a job stands in a lane: the number of the next batch, counted from the lane's first.
+pub type Sequence = u64;
+
+pub struct Lane {
+    state: Mutex<State>,
+    /// Wakes the reading task: there is room, or nobody listens any more.
+    pub(super) wanted: Notify,
+}
+
+struct State {
+    ring: VecDeque<Arc<FeedBatch>>,
+    /// The number of the batch at the front of the ring.
+    first: Sequence,
+    bytes: usize,
+    bytes_max: usize,
+    head: Position,
+    behind: Behind,
+    /// Counts the calls to the source, so that "up to date as of now" has a meaning.
+    fetches: u64,
+    caught_up_in: Option<u64>,
+    end: Option<End>,
+    listeners: HashMap<u64, Listener>,
+    listeners_made: u64,
+}
+
+#[derive(Clone)]
+enum End {
+    /// The partition is over.
+    Finished,
+    Failed(Arc<Error>),
+    /// Nobody listens.
+    Abandoned,
+}
+
+struct Listener {
+    next: Sequence,
+    wake: Arc<Notify>,
+}
+
+/// What a job finds when it looks for more.
+pub enum Look {
+    Batch(Arc<FeedBatch>),
+    /// All that was read so far has been handed out. The job's `Notify` fires when there is more.
+    Nothing,
+    /// The partition is over, and all of it was handed out.
+    Finished,
+    /// The job stood at what was dropped. It attaches anew.
+    FellOff,
+    Failed(Error),
+}
+
+/// What the reading task may do.
+pub(super) enum Room {
+    Read,
+    Wait,
+    Leave,
+}
+
+/// How a lane stands to a position.
+pub(super) enum Cover {
+    /// The next batch for it is this one; of that batch, only what comes after the position.
+    From(Sequence),
+    No,
+}
+
+impl Lane {
+    pub fn new(start: Position, bytes_max: usize) -> Lane {
+        Lane {
+            state: Mutex::new(State {
+                ring: VecDeque::new(),
+                first: 0,
+                bytes: 0,
+                bytes_max,
+                head: start,
+                behind: Behind::default(),
+                fetches: 0,
+                caught_up_in: None,
+                end: None,
+                listeners: HashMap::new(),
+                listeners_made: 0,
+            }),
+            wanted: Notify::new(),
+        }
+    }
+
+    /// Registers a job that goes on from `position`, if this lane has what comes next.
+    pub(super) fn attach(&self, position: &Position, source: &dyn Source, wake: &Arc<Notify>) -> Option<(u64, Sequence)> {
+        let mut state = self.state.lock();
+        if matches!(state.end, Some(End::Failed(_) | End::Abandoned)) {
+            return None;
+        }
+        let Cover::From(next) = state.cover(position, source) else { return None };
+        state.listeners_made += 1;
+        let id = state.listeners_made;
+        state.listeners.insert(id, Listener { next, wake: wake.clone() });
+        self.wanted.notify_one();
+        Some((id, next))
+    }
+
+    pub(super) fn detach(&self, listener: u64) {
+        self.state.lock().listeners.remove(&listener);
+        self.wanted.notify_one();
+    }
+
+    pub(super) fn look(&self, listener: u64, next: Sequence) -> Look {
+        let mut state = self.state.lock();
+        if next < state.first {
+            return Look::FellOff;
+        }
+        if let Some(batch) = state.ring.get((next - state.first) as usize).cloned() {
+            if let Some(listener) = state.listeners.get_mut(&listener) {
+                listener.next = next + 1;
+            }
+            self.wanted.notify_one();
+            return Look::Batch(batch);
+        }
+        match &state.end {
+            None => Look::Nothing,
+            Some(End::Finished) => Look::Finished,
+            Some(End::Failed(error)) => Look::Failed(copy_of(error)),
+            Some(End::Abandoned) => Look::FellOff,
+        }
+    }
+
+    /// The number of the first fetch that begins after this call.
+    pub(super) fn next_fetch(&self) -> u64 {
+        self.state.lock().fetches + 1
+    }
+
+    /// Whether a fetch that began no earlier than `fetch` found the end of the partition, and a job at `next` has everything of it.
+    pub(super) fn is_caught_up(&self, next: Sequence, fetch: u64) -> bool {
+        let state = self.state.lock();
+        let drained = next >= state.first + state.ring.len() as u64;
+        drained && (matches!(state.end, Some(End::Finished)) || state.caught_up_in.is_some_and(|done| done >= fetch))
+    }
+
+    pub(super) fn behind(&self) -> Behind {
+        self.state.lock().behind
+    }
+
+    /// For the reading task: whether to go on. Drops old batches where the fastest listener would otherwise have to wait.
+    pub(super) fn room(&self) -> Room {
+        let mut state = self.state.lock();
+        if state.listeners.is_empty() {
+            state.end = Some(End::Abandoned);
+            return Room::Leave;
+        }
+        let end = state.first + state.ring.len() as u64;
+        let fastest = state.listeners.values().map(|listener| listener.next).max().unwrap_or(0);
+        if state.bytes >= state.bytes_max && fastest < end {
+            return Room::Wait;
+        }
+        while state.bytes >= state.bytes_max {
+            let Some(oldest) = state.ring.pop_front() else { break };
+            state.bytes -= oldest.bytes;
+            state.first += 1;
+        }
+        state.fetches += 1;
+        Room::Read
+    }
+
+    pub(super) fn push(&self, batch: FeedBatch, behind: Behind, ended: bool) {
+        let mut state = self.state.lock();
+        state.behind = behind;
+        if behind.records == Some(0) || behind.milliseconds == Some(0) || ended {
+            state.caught_up_in = Some(state.fetches);
+        }
+        if batch.advances() {
+            state.head = batch.end.clone();
+            state.bytes += batch.bytes;
+            state.ring.push_back(Arc::new(batch));
+        }
+        if ended {
+            state.end = Some(End::Finished);
+        }
+        state.wake_all();
+    }
+
+    pub(super) fn fail(&self, error: Error) {
+        let mut state = self.state.lock();
+        state.end = Some(End::Failed(Arc::new(error)));
+        state.wake_all();
+    }
+}
+
+impl State {
+    fn wake_all(&self) {
+        for listener in self.listeners.values() {
+            listener.wake.notify_one();
+        }
+    }
+
+    fn cover(&self, position: &Position, source: &dyn Source) -> Cover {
+        let end = self.first + self.ring.len() as u64;
+        if *position == self.head {
+            return Cover::From(end);
+        }
+        let starts_too_late = match self.ring.front() {
+            None => true,
+            Some(oldest) => source.compare(position, &oldest.start) == Ordering::Less,
+        };
+        if starts_too_late || source.compare(position, &self.head) == Ordering::Greater {
+            return Cover::No;
+        }
+        let passed = self.ring.partition_point(|batch| source.compare(&batch.end, position) != Ordering::Greater);
+        Cover::From(self.first + passed as u64)
+    }
+}
+
+fn copy_of(error: &Error) -> Error {
+    let mut copy = Error::new(error.kind(), error.message()).with_state(error.sqlstate()).with_detail(error.one_line());
+    if let Some(hint) = error.hint() {
+        copy = copy.with_hint(hint);
+    }
+    copy
+}

@@ -1,0 +1,231 @@
+//! The shared reader: every source is read and decoded once for all the jobs that stand near each other.
+//!
+//! `Feeds` has one `SourceFeed` per source, a feed has one or more `Lane`s per partition, and a job holds a `Cursor` in a lane of each partition.
+//! A job remembers nothing here: its positions are its own, and a cursor is made from a position.
+
+mod batch;
+mod columns;
+mod cursor;
+mod lane;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, OnceCell};
+
+use crate::catalog::{Catalog, Definition, Object};
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::flow::events::EventLog;
+use crate::formats::json::JsonDecoder;
+use crate::model::options::Start;
+use crate::model::{Name, ObjectId, PartitionId, Position, Positions, SchemaMode};
+use crate::sources::{self, Partition, PartitionReader, Source};
+
+pub use batch::{FeedBatch, Rejected};
+pub use columns::Columns;
+pub use cursor::Cursor;
+pub use lane::Look;
+
+use columns::Growth;
+use lane::{Lane, Room};
+
+/// The share of the memory limit that all decoded batches which wait for a job may take together.
+const FEED_MEMORY_DIVISOR: u64 = 8;
+/// No lane gets less, or its batches would be dropped before they are read.
+const LANE_BYTES_MIN: usize = 4 << 20;
+const LANE_BYTES_MAX: usize = 64 << 20;
+
+/// The feeds of all sources that some job reads.
+pub struct Feeds {
+    catalog: Catalog,
+    events: EventLog,
+    clock: Clock,
+    network: Handle,
+    compute: Handle,
+    bytes_max: usize,
+    open: Mutex<HashMap<ObjectId, Arc<OnceCell<Arc<SourceFeed>>>>>,
+}
+
+impl Feeds {
+    pub fn new(catalog: Catalog, events: EventLog, clock: Clock, network: Handle, compute: Handle, memory_limit_bytes: u64) -> Feeds {
+        let bytes_max = (memory_limit_bytes / FEED_MEMORY_DIVISOR) as usize;
+        Feeds { catalog, events, clock, network, compute, bytes_max, open: Mutex::default() }
+    }
+
+    /// The feed of a source, connected on first use.
+    pub async fn get(&self, source: &Object) -> Result<Arc<SourceFeed>> {
+        let cell = self.open.lock().entry(source.id).or_default().clone();
+        cell.get_or_try_init(|| self.connect(source)).await.cloned()
+    }
+
+    /// The columns of a source as its readers know them now, if it is being read.
+    pub fn columns(&self, source: ObjectId) -> Option<Arc<Columns>> {
+        self.open.lock().get(&source).and_then(|cell| cell.get()).map(|feed| feed.columns.clone())
+    }
+
+    /// After a source was dropped.
+    pub fn forget(&self, source: ObjectId) {
+        self.open.lock().remove(&source);
+    }
+
+    async fn connect(&self, object: &Object) -> Result<Arc<SourceFeed>> {
+        let Definition::Source(source) = &object.definition else {
+            return Err(Error::internal(format!("\"{}\" is not a source", object.name)));
+        };
+        let options = source.options.reveal(|secret| self.catalog.secret(secret))?;
+        let opened = sources::connector(&source.connector)?.open(options, self.clock.clone()).await?;
+        let columns = Columns::new(object.id, object.name.clone(), source.columns.clone(), self.catalog.clone(), self.events.clone());
+        Ok(Arc::new(SourceFeed {
+            name: object.name.clone(),
+            source: opened.into(),
+            columns: Arc::new(columns),
+            mode: source.mode,
+            flatten: source.flatten,
+            network: self.network.clone(),
+            compute: self.compute.clone(),
+            bytes_max: self.bytes_max,
+            lanes: Mutex::default(),
+        }))
+    }
+}
+
+/// One open source and the lanes in which it is being read.
+pub struct SourceFeed {
+    pub name: Name,
+    pub columns: Arc<Columns>,
+    source: Arc<dyn Source>,
+    mode: SchemaMode,
+    flatten: bool,
+    network: Handle,
+    compute: Handle,
+    bytes_max: usize,
+    lanes: Mutex<HashMap<PartitionId, Vec<Arc<Lane>>>>,
+}
+
+impl SourceFeed {
+    /// The partitions to read now, given what a job has done.
+    pub async fn partitions(&self, known: &Positions) -> Result<Vec<Partition>> {
+        self.source.partitions(known).await
+    }
+
+    pub async fn start(&self, partition: &PartitionId, start: Start, known: &Positions) -> Result<Position> {
+        self.source.start(partition, start, known).await
+    }
+
+    /// A cursor that goes on from `position`. `wake` fires whenever there may be more.
+    pub fn attach(self: &Arc<Self>, partition: &PartitionId, position: &Position, wake: &Arc<Notify>) -> Cursor {
+        let (lane, listener, next) = self.find_or_begin(partition, position, wake);
+        Cursor::new(self.clone(), partition.clone(), position.clone(), wake.clone(), lane, listener, next)
+    }
+
+    /// A lane other than `than` that has what comes after `position`: whoever moves there reads along with others.
+    fn find_other(&self, partition: &PartitionId, position: &Position, wake: &Arc<Notify>, than: &Arc<Lane>) -> Option<(Arc<Lane>, u64, u64)> {
+        let lanes = self.lanes.lock();
+        let lanes = lanes.get(partition).filter(|lanes| lanes.len() > 1)?;
+        // Lanes stand in the order they were begun, and only moves to an earlier one are made: so two jobs cannot chase each other.
+        lanes.iter().take_while(|lane| !Arc::ptr_eq(lane, than)).find_map(|lane| {
+            let (listener, next) = lane.attach(position, self.source.as_ref(), wake)?;
+            Some((lane.clone(), listener, next))
+        })
+    }
+
+    fn find_or_begin(self: &Arc<Self>, partition: &PartitionId, position: &Position, wake: &Arc<Notify>) -> (Arc<Lane>, u64, u64) {
+        let mut lanes = self.lanes.lock();
+        let bytes_max = self.lane_bytes_max(&lanes);
+        let lanes = lanes.entry(partition.clone()).or_default();
+        for lane in lanes.iter() {
+            if let Some((listener, next)) = lane.attach(position, self.source.as_ref(), wake) {
+                return (lane.clone(), listener, next);
+            }
+        }
+        let lane = Arc::new(Lane::new(position.clone(), bytes_max));
+        let (listener, next) = lane.attach(position, self.source.as_ref(), wake).expect("a new lane covers the position it begins at");
+        lanes.push(lane.clone());
+        self.network.spawn(read_lane(self.clone(), partition.clone(), position.clone(), lane.clone()));
+        (lane, listener, next)
+    }
+
+    fn lane_bytes_max(&self, lanes: &HashMap<PartitionId, Vec<Arc<Lane>>>) -> usize {
+        let count = lanes.values().map(Vec::len).sum::<usize>() + 1;
+        (self.bytes_max / count).clamp(LANE_BYTES_MIN, LANE_BYTES_MAX)
+    }
+
+    fn remove(&self, partition: &PartitionId, lane: &Arc<Lane>) {
+        let mut lanes = self.lanes.lock();
+        if let Some(of_partition) = lanes.get_mut(partition) {
+            of_partition.retain(|other| !Arc::ptr_eq(other, lane));
+            if of_partition.is_empty() {
+                lanes.remove(partition);
+            }
+        }
+    }
+}
+
+/// The task of a lane. It ends with the partition, with an error, or when nobody listens.
+async fn read_lane(feed: Arc<SourceFeed>, partition: PartitionId, from: Position, lane: Arc<Lane>) {
+    if let Err(error) = read_on(&feed, &partition, from, &lane).await {
+        lane.fail(error);
+    }
+    feed.remove(&partition, &lane);
+}
+
+async fn read_on(feed: &SourceFeed, partition: &PartitionId, mut position: Position, lane: &Lane) -> Result<()> {
+    let mut reader = feed.source.read(partition, &position).await?;
+    let mut decoder = JsonDecoder::new(&feed.columns.current(), feed.mode, feed.flatten);
+    loop {
+        match lane.room() {
+            Room::Leave => return Ok(()),
+            Room::Wait => lane.wanted.notified().await,
+            Room::Read => {
+                let (back, ended) = read_once(feed, partition, &mut position, lane, reader.as_mut(), decoder).await?;
+                if ended {
+                    return Ok(());
+                }
+                decoder = back;
+            }
+        }
+    }
+}
+
+async fn read_once(
+    feed: &SourceFeed,
+    partition: &PartitionId,
+    position: &mut Position,
+    lane: &Lane,
+    reader: &mut dyn PartitionReader,
+    decoder: JsonDecoder,
+) -> Result<(JsonDecoder, bool)> {
+    let fetched = reader.next().await?;
+    let start = std::mem::replace(position, fetched.next.clone());
+    let (decoder, decoded) = decode(feed, decoder, &fetched.records).await?;
+    let batch = FeedBatch::new(partition.clone(), start, fetched.next, &fetched.records, decoded)?;
+    lane.push(batch, fetched.behind, fetched.ended);
+    Ok((decoder, fetched.ended))
+}
+
+/// Decodes until all readers agree on the columns. Decoding is computing, so it runs there.
+async fn decode(feed: &SourceFeed, mut decoder: JsonDecoder, records: &sources::Records) -> Result<(JsonDecoder, crate::formats::Decoded)> {
+    loop {
+        let columns = feed.columns.current();
+        let records = records.clone();
+        let (back, decoded) = feed
+            .compute
+            .spawn(async move {
+                decoder.set_columns(&columns);
+                let decoded = decoder.decode(&records);
+                (decoder, decoded)
+            })
+            .await?;
+        decoder = back;
+        let decoded = decoded?;
+        if decoded.found.is_empty() {
+            return Ok((decoder, decoded));
+        }
+        if let Growth::Agreed = feed.columns.grow(decoder.columns().len(), &decoded.found).await? {
+            return Ok((decoder, decoded));
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The open epoch of a job, and the protocol that commits it (docs/architecture.md, "An epoch").
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use tokio::time::Instant;
+
+use super::super::FlowServices;
+use super::super::compile::Output;
+use super::super::events::EventKind;
+use super::super::feed::FeedBatch;
+use super::super::manifest::{Decision, Manifest, Manifests, PreparedCommit, Totals};
+use super::super::rejects;
+use super::super::target::{Target, TargetSpec};
+use super::{JobSpec, JobStatus};
+use crate::error::{Error, Result, SqlState};
+use crate::fault::{self, crash_point};
+use crate::lake::{AppTransaction, Commit, Lake, Operation};
+use crate::model::{Epoch, Name, ObjectId, Positions, SchemaMode};
+
+/// An epoch is committed early when it holds this much, whatever its interval.
+const EPOCH_PAYLOAD_BYTES_MAX: u64 = 1 << 30;
+
+pub struct OpenEpoch<'a> {
+    spec: &'a JobSpec,
+    services: &'a FlowServices,
+    status: &'a JobStatus,
+    manifests: Manifests,
+    /// The last one that is committed.
+    committed: Epoch,
+    totals: Totals,
+    target: Target,
+    rejects: Target,
+    due: Instant,
+    payload_bytes: u64,
+}
+
+impl<'a> OpenEpoch<'a> {
+    /// Finds the last committed epoch, makes sure that it is published, and opens the next.
+    pub async fn recover(
+        spec: &'a JobSpec,
+        services: &'a FlowServices,
+        status: &'a JobStatus,
+    ) -> Result<(OpenEpoch<'a>, BTreeMap<ObjectId, Positions>)> {
+        let manifests = Manifests::new(services.lake.clone(), services.clock.clone(), spec.job);
+        let newest = manifests.newest().await?;
+        if let Some(manifest) = &newest {
+            publish(&services.lake, manifest).await?;
+            services.events.add(EventKind::JobRecovered, spec.name.as_str(), &format!("found epoch {}", manifest.epoch));
+        }
+        let (committed, totals, positions) = match newest {
+            Some(manifest) => (manifest.epoch, manifest.totals, manifest.inputs),
+            None => (Epoch::default(), Totals::default(), BTreeMap::new()),
+        };
+        let target = Target::open(spec.target.clone()).await?;
+        let rejects = Target::open(rejects_spec(&services.lake)?).await?;
+        let due = Instant::now() + spec.commit_interval;
+        let epoch = OpenEpoch { spec, services, status, manifests, committed, totals, target, rejects, due, payload_bytes: 0 };
+        Ok((epoch, positions))
+    }
+
+    /// Commits an epoch with nothing in it: from here on whoever owned the job before loses its next PUT and stops.
+    pub async fn take_over(&mut self, positions: BTreeMap<ObjectId, Positions>) -> Result<()> {
+        let manifest = self.manifests.draft(self.committed.next(), positions, vec![], self.totals.clone());
+        self.decide(&manifest).await?;
+        self.committed = manifest.epoch;
+        self.status.committed(self.committed, &self.totals, manifest.committed_at_micros);
+        Ok(())
+    }
+
+    /// The epoch that is open.
+    pub fn number(&self) -> Epoch {
+        self.committed.next()
+    }
+
+    pub async fn write(&mut self, output: &Output) -> Result<()> {
+        for (name, passed, violated) in &output.tallies {
+            let tally = self.totals.expectations.entry(name.clone()).or_default();
+            if tally.violated == 0 && *violated > 0 {
+                let what = format!("expectation \"{name}\" is violated for the first time");
+                self.services.events.add(EventKind::ExpectationViolated, self.spec.name.as_str(), &what);
+            }
+            tally.passed += passed;
+            tally.violated += violated;
+        }
+        self.totals.rows_out += output.rows.num_rows() as u64;
+        self.target.write(&output.rows).await
+    }
+
+    pub async fn reject(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.totals.rejected += rows.num_rows() as u64;
+        self.rejects.write(rows).await
+    }
+
+    pub fn count(&mut self, batch: &FeedBatch) {
+        self.totals.records_in += (batch.rows.num_rows() + batch.rejects.len()) as u64;
+        self.totals.bytes_in += batch.payload_bytes as u64;
+        self.payload_bytes += batch.payload_bytes as u64;
+    }
+
+    pub fn due(&self) -> Instant {
+        self.due
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.payload_bytes >= EPOCH_PAYLOAD_BYTES_MAX
+    }
+
+    /// Seal, decide, publish, acknowledge. After an error it is not known how far it came: the job must recover.
+    pub async fn commit(&mut self, positions: BTreeMap<ObjectId, Positions>) -> Result<()> {
+        let manifest = self.seal(positions).await?;
+        self.decide(&manifest).await?;
+        crash_point(fault::EPOCH_DECIDED);
+        publish(&self.services.lake, &manifest).await?;
+        crash_point(fault::EPOCH_PUBLISHED);
+        self.manifests.retire(manifest.epoch).await?;
+        crash_point(fault::EPOCH_ACKNOWLEDGED);
+        self.committed = manifest.epoch;
+        self.status.committed(self.committed, &self.totals, manifest.committed_at_micros);
+        self.due = Instant::now() + self.spec.commit_interval;
+        self.payload_bytes = 0;
+        Ok(())
+    }
+
+    async fn seal(&mut self, positions: BTreeMap<ObjectId, Positions>) -> Result<Manifest> {
+        let target = PreparedCommit { table: self.spec.target.location.clone(), files: self.target.seal().await? };
+        let rejects = PreparedCommit { table: rejects::LOCATION.to_string(), files: self.rejects.seal().await? };
+        crash_point(fault::EPOCH_FILES_WRITTEN);
+        let manifest = self.manifests.draft(self.committed.next(), positions, vec![target, rejects], self.totals.clone());
+        crash_point(fault::EPOCH_SEALED);
+        Ok(manifest)
+    }
+
+    async fn decide(&self, manifest: &Manifest) -> Result<()> {
+        match self.manifests.decide(manifest).await? {
+            Decision::Committed => Ok(()),
+            Decision::Lost => Err(Error::state("another server has taken the job over")
+                .with_state(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE)
+                .with_detail(format!("it committed epoch {} of job {}", manifest.epoch, self.spec.job))
+                .with_hint("nothing is lost: the job goes on over there; ALTER PIPELINE … RESUME takes it back")),
+        }
+    }
+}
+
+/// Makes a committed epoch visible. Any number of times: the log of each table says whether it has it.
+async fn publish(lake: &Lake, manifest: &Manifest) -> Result<()> {
+    for (nth, prepared) in manifest.commits.iter().enumerate() {
+        if !prepared.files.is_empty() {
+            let transaction = AppTransaction { app_id: manifest.job.to_string(), version: manifest.epoch.0 as i64 };
+            let operation = Operation::StreamingUpdate { epoch: manifest.epoch };
+            let commit = Commit { adds: prepared.files.clone(), transaction: Some(transaction), operation };
+            lake.table(&prepared.table)?.commit(commit).await?;
+        }
+        if nth == 0 {
+            crash_point(fault::EPOCH_TARGET_PUBLISHED);
+        }
+    }
+    Ok(())
+}
+
+fn rejects_spec(lake: &Lake) -> Result<TargetSpec> {
+    Ok(TargetSpec {
+        name: Name::new("rejects")?,
+        table: Arc::clone(&lake.table(rejects::LOCATION)?),
+        location: rejects::LOCATION.to_string(),
+        partition_by: vec![],
+        mode: SchemaMode::Evolve,
+        target_file_bytes: 128 << 20,
+        columns: None,
+    })
+}

@@ -1,0 +1,201 @@
+//! One run of a job: from the newest manifest until it is told to stop, or fails.
+//!
+//! 1. `recover` reads the newest manifest, publishes its epoch again (a repeat is harmless), and takes the job over by committing an empty
+//!    epoch as a new owner.
+//! 2. `work` hands batches from the shared reader through the query into the target's files, and rejects into theirs.
+//! 3. `commit` ends an epoch: files, manifest, publication (`epoch.rs`). When it is due says `Epoch`.
+//!
+//! Nothing here is remembered between runs but what the manifests say.
+
+mod epoch;
+mod inputs;
+mod spec;
+mod status;
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, interval, sleep_until};
+
+use super::FlowServices;
+use super::compile::{Compiled, Input};
+use super::events::EventKind;
+use super::feed::FeedBatch;
+use super::rejects;
+use crate::error::Result;
+
+use epoch::OpenEpoch;
+use inputs::{Found, Inputs};
+
+pub use spec::JobSpec;
+pub use status::{InputStatus, JobState, JobStatus, Status};
+
+/// How often the partitions of a source are listed anew.
+const LISTING_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
+/// So many batches are worked on before the job looks up: at its orders, and at the clock.
+const BATCHES_AT_ONCE_MAX: usize = 16;
+
+/// An order to a running job.
+pub enum Control {
+    /// Answer when everything that the inputs hold now is committed. If the job ends before, the sender is dropped.
+    Flush(oneshot::Sender<()>),
+    /// Commit the open epoch and end.
+    Stop,
+}
+
+/// Flushes that wait for an answer. They outlive a run that fails and is tried again.
+#[derive(Default)]
+pub struct Flushes {
+    waiting: Vec<oneshot::Sender<()>>,
+}
+
+impl Flushes {
+    pub fn add(&mut self, answer: oneshot::Sender<()>) {
+        self.waiting.push(answer);
+    }
+
+    fn answer_all(&mut self) {
+        for answer in self.waiting.drain(..) {
+            // Whoever asked may have gone away.
+            let _ = answer.send(());
+        }
+    }
+}
+
+/// Runs until it is told to stop. An error ends the run; whether it can be tried again says its kind.
+pub async fn run(
+    spec: &JobSpec,
+    services: &FlowServices,
+    status: &JobStatus,
+    control: &mut mpsc::Receiver<Control>,
+    flushes: &mut Flushes,
+) -> Result<()> {
+    let (epoch, positions) = OpenEpoch::recover(spec, services, status).await?;
+    let inputs = Inputs::open(spec, &services.feeds, positions).await?;
+    let mut job = Job { spec, services, status, epoch, inputs, compiled: None };
+    job.epoch.take_over(job.inputs.positions()).await?;
+    status.running(job.inputs.status());
+    services.events.add(EventKind::JobStarted, spec.name.as_str(), &format!("running from epoch {}", job.epoch.number()));
+    job.work(control, flushes).await
+}
+
+struct Job<'a> {
+    spec: &'a JobSpec,
+    services: &'a FlowServices,
+    status: &'a JobStatus,
+    epoch: OpenEpoch<'a>,
+    inputs: Inputs,
+    compiled: Option<Compiled>,
+}
+
+impl Job<'_> {
+    async fn work(&mut self, control: &mut mpsc::Receiver<Control>, flushes: &mut Flushes) -> Result<()> {
+        let mut listing = interval(LISTING_INTERVAL);
+        listing.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let wake = self.inputs.wake();
+        if !flushes.waiting.is_empty() {
+            self.inputs.mark().await?;
+        }
+        loop {
+            let is_busy = self.take_batches().await?;
+            self.commit_if_due().await?;
+            self.answer_flushes(flushes).await?;
+            tokio::select! {
+                biased;
+                order = control.recv() => match order {
+                    Some(Control::Flush(answer)) => {
+                        flushes.add(answer);
+                        self.inputs.mark().await?;
+                    }
+                    Some(Control::Stop) | None => return self.commit().await,
+                },
+                _ = listing.tick() => self.list_partitions().await?,
+                () = std::future::ready(()), if is_busy => {}
+                () = wake.notified() => {}
+                () = sleep_until(self.epoch.due()), if self.is_dirty() => {}
+            }
+        }
+    }
+
+    /// Works on what is there. True if there is probably more.
+    async fn take_batches(&mut self) -> Result<bool> {
+        for _ in 0..BATCHES_AT_ONCE_MAX {
+            match self.inputs.look()? {
+                Found::Batch { source, batch } => self.process(source, &batch).await?,
+                Found::PartitionEnded { source, partition } => {
+                    let what = format!("all of partition {partition} is read");
+                    self.services.events.add(EventKind::PartitionEnded, self.inputs.name(source).as_str(), &what);
+                    self.list_partitions().await?;
+                }
+                Found::Nothing => return Ok(false),
+            }
+            if self.epoch.is_full() {
+                return Ok(true);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn process(&mut self, source: usize, batch: &Arc<FeedBatch>) -> Result<()> {
+        if batch.rows.num_rows() > 0 {
+            self.compile_for(source, batch).await?;
+            let compiled = self.compiled.as_ref().expect("compiled just above");
+            let output = compiled.run(self.inputs.id(source), batch).await?;
+            self.epoch.write(&output).await?;
+        }
+        if !batch.rejects.is_empty() {
+            let rows = rejects::rows(&self.spec.name, self.inputs.name(source), batch)?;
+            self.epoch.reject(&rows).await?;
+        }
+        self.epoch.count(batch);
+        self.inputs.advance(source, batch);
+        Ok(())
+    }
+
+    async fn compile_for(&mut self, source: usize, batch: &FeedBatch) -> Result<()> {
+        let id = self.inputs.id(source);
+        if self.compiled.as_ref().is_some_and(|compiled| compiled.knows(id, batch.rows.num_columns())) {
+            return Ok(());
+        }
+        let inputs: Vec<Input> = self.inputs.compile_inputs();
+        self.compiled = Some(Compiled::new(&self.spec.query, &inputs, &self.spec.expectations).await?);
+        Ok(())
+    }
+
+    async fn list_partitions(&mut self) -> Result<()> {
+        for (source, partition) in self.inputs.list_partitions().await? {
+            let what = format!("partition {partition} is read");
+            self.services.events.add(EventKind::PartitionBegun, self.inputs.name(source).as_str(), &what);
+        }
+        self.status.inputs(self.inputs.status());
+        Ok(())
+    }
+
+    fn is_dirty(&self) -> bool {
+        self.inputs.has_advanced()
+    }
+
+    async fn commit_if_due(&mut self) -> Result<()> {
+        match self.is_dirty() && (self.epoch.is_full() || self.epoch.due() <= Instant::now()) {
+            true => self.commit().await,
+            false => Ok(()),
+        }
+    }
+
+    async fn commit(&mut self) -> Result<()> {
+        if self.is_dirty() {
+            self.epoch.commit(self.inputs.positions()).await?;
+            self.inputs.committed();
+        }
+        self.status.inputs(self.inputs.status());
+        Ok(())
+    }
+
+    async fn answer_flushes(&mut self, flushes: &mut Flushes) -> Result<()> {
+        if !flushes.waiting.is_empty() && self.inputs.have_passed_mark() {
+            self.commit().await?;
+            flushes.answer_all();
+        }
+        Ok(())
+    }
+}

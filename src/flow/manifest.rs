@@ -1,0 +1,226 @@
+//! A job's manifests in the bucket: what makes an epoch committed, and all that a new owner needs.
+//!
+//! `_lakewire/jobs/<job>/manifest/<epoch, 20 digits>.json`, each written once, with `If-None-Match: *`. That PUT is the commit point and the
+//! only fence: of two servers that both believe they own a job, one loses it and stops. Beside them `latest` holds the number of a recent
+//! epoch, so that opening a job does not list all of its past; it is a hint, and may be old or missing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::lake::{AddedFile, Lake};
+use crate::model::id::unique_token;
+use crate::model::{Epoch, JobId, ObjectId, Positions};
+
+/// A manifest is kept this long, so that an owner that slept may not write its number again.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The hint is renewed, and old manifests are looked for, once in so many epochs.
+const HOUSEKEEPING_EPOCHS: u64 = 64;
+/// How often a PUT is tried whose outcome could not be found out.
+const ATTEMPTS_MAX: u32 = 8;
+
+const FORMAT: u32 = 1;
+
+/// What epoch `epoch` of a job is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub format: u32,
+    pub job: JobId,
+    pub epoch: Epoch,
+    /// Who wrote it: one token per run of a job.
+    pub owner: String,
+    /// Unique to this manifest, so that its writer knows it again when the answer to the PUT was lost.
+    pub token: String,
+    pub committed_at_micros: i64,
+    /// All positions after this epoch, by source.
+    pub inputs: BTreeMap<ObjectId, Positions>,
+    /// What is to be published, in this order.
+    pub commits: Vec<PreparedCommit>,
+    /// Totals of the job since it began.
+    pub totals: Totals,
+}
+
+/// Files to be added to one table, with `txn(appId = job, version = epoch)`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PreparedCommit {
+    /// The table's location, as the lake knows it.
+    pub table: String,
+    pub files: Vec<AddedFile>,
+}
+
+/// Counted from the job's first epoch, exactly, for they are committed with the epoch.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    pub records_in: u64,
+    pub bytes_in: u64,
+    pub rows_out: u64,
+    pub rejected: u64,
+    /// By name: rows that met the expectation, and rows that did not.
+    pub expectations: BTreeMap<String, Tally>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    pub passed: u64,
+    pub violated: u64,
+}
+
+/// What became of the PUT.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Decision {
+    Committed,
+    /// Another owner has written this epoch. Whoever gets this is no longer the owner.
+    Lost,
+}
+
+/// The manifests of one job, as one of its owners sees them.
+pub struct Manifests {
+    lake: Lake,
+    clock: Clock,
+    job: JobId,
+    owner: String,
+}
+
+impl Manifests {
+    /// A new owner's view. It owns nothing until it has committed an epoch.
+    pub fn new(lake: Lake, clock: Clock, job: JobId) -> Manifests {
+        Manifests { lake, clock, job, owner: unique_token() }
+    }
+
+    /// A manifest of this owner, to be decided.
+    pub fn draft(&self, epoch: Epoch, inputs: BTreeMap<ObjectId, Positions>, commits: Vec<PreparedCommit>, totals: Totals) -> Manifest {
+        Manifest {
+            format: FORMAT,
+            job: self.job,
+            epoch,
+            owner: self.owner.clone(),
+            token: unique_token(),
+            committed_at_micros: self.clock.now_micros(),
+            inputs,
+            commits,
+            totals,
+        }
+    }
+
+    /// The newest epoch there is.
+    pub async fn newest(&self) -> Result<Option<Manifest>> {
+        let hinted = self.read_hint().await?;
+        let folder = self.folder();
+        let names = match hinted {
+            Some(epoch) => self.lake.store().list_with_offset(Some(&folder), &self.path(Epoch(epoch.0.saturating_sub(1)))),
+            None => self.lake.store().list(Some(&folder)),
+        };
+        let newest = names
+            .try_fold(None, |newest: Option<Epoch>, object| async move { Ok(newest.max(epoch_of(&object.location))) })
+            .await
+            .map_err(|error| self.refused("list", error))?;
+        match newest {
+            Some(epoch) => self.read(epoch).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Makes the manifest the truth. Errors mean that it is not known whether it is; the same manifest may then be decided again.
+    pub async fn decide(&self, manifest: &Manifest) -> Result<Decision> {
+        let path = self.path(manifest.epoch);
+        let body = Bytes::from(serde_json::to_vec(manifest)?);
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        let mut attempt = 1;
+        loop {
+            let error = match self.lake.store().put_opts(&path, PutPayload::from(body.clone()), options.clone()).await {
+                Ok(_) => return Ok(Decision::Committed),
+                Err(error) => error,
+            };
+            // The answer may be that of a repeat of our own write, or lost: only the object itself tells.
+            match self.read(manifest.epoch).await? {
+                Some(written) if written.token == manifest.token => return Ok(Decision::Committed),
+                Some(_) => return Ok(Decision::Lost),
+                None if attempt == ATTEMPTS_MAX => return Err(self.refused("write", error)),
+                None => attempt += 1,
+            }
+        }
+    }
+
+    /// After an epoch was published: renews the hint and removes what is too old to matter, now and then.
+    pub async fn retire(&self, epoch: Epoch) -> Result<()> {
+        if !epoch.0.is_multiple_of(HOUSEKEEPING_EPOCHS) {
+            return Ok(());
+        }
+        let hint = PutPayload::from(epoch.to_string());
+        self.lake.store().put(&self.hint_path(), hint).await.map_err(|error| self.refused("write", error))?;
+        let oldest_kept = self.clock.now() - KEPT;
+        let old: Vec<Path> = self
+            .lake
+            .store()
+            .list(Some(&self.folder()))
+            .try_filter(|object| {
+                let is_old = object.last_modified < oldest_kept && epoch_of(&object.location).is_some_and(|of| of < epoch);
+                async move { is_old }
+            })
+            .map_ok(|object| object.location)
+            .try_collect()
+            .await
+            .map_err(|error| self.refused("list", error))?;
+        for path in old {
+            self.lake.store().delete(&path).await.map_err(|error| self.refused("delete", error))?;
+        }
+        Ok(())
+    }
+
+    async fn read(&self, epoch: Epoch) -> Result<Option<Manifest>> {
+        let bytes = match self.lake.store().get(&self.path(epoch)).await {
+            Ok(found) => found.bytes().await.map_err(|error| self.refused("read", error))?,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(self.refused("read", error)),
+        };
+        let manifest: Manifest = serde_json::from_slice(&bytes)
+            .map_err(|error| Error::internal(format!("manifest {epoch} of job {} cannot be understood", self.job)).with_cause(error))?;
+        match manifest.format {
+            FORMAT => Ok(Some(manifest)),
+            other => Err(Error::state(format!("manifest {epoch} of job {} has format {other}", self.job))
+                .with_hint("it was written by a newer server; run that one")),
+        }
+    }
+
+    async fn read_hint(&self) -> Result<Option<Epoch>> {
+        match self.lake.store().get(&self.hint_path()).await {
+            Ok(found) => {
+                let bytes = found.bytes().await.map_err(|error| self.refused("read", error))?;
+                Ok(std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok()).map(Epoch))
+            }
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.refused("read", error)),
+        }
+    }
+
+    fn job_path(&self) -> Path {
+        self.lake.root_path().clone().join("_lakewire").join("jobs").join(self.job.to_string())
+    }
+
+    fn folder(&self) -> Path {
+        self.job_path().join("manifest")
+    }
+
+    fn hint_path(&self) -> Path {
+        self.job_path().join("latest")
+    }
+
+    fn path(&self, epoch: Epoch) -> Path {
+        self.folder().join(format!("{:020}.json", epoch.0))
+    }
+
+    fn refused(&self, what: &str, error: object_store::Error) -> Error {
+        Error::unavailable(format!("cannot {what} the manifests of job {}", self.job)).with_cause(error)
+    }
+}
+
+fn epoch_of(path: &Path) -> Option<Epoch> {
+    path.filename()?.strip_suffix(".json")?.parse().ok().map(Epoch)
+}

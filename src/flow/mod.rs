@@ -1,0 +1,32 @@
+//! The running side: jobs that move rows, exactly once.
+//!
+//! The life of a record: a lane of the shared reader (`feed`) fetches and decodes it; each job on that source finds it through its cursor
+//! (`job`), runs its query over it (`compile`) and writes the result into files of its target (`assign`, `target`); an epoch ends with one
+//! PUT (`manifest`) and is then published to the Delta logs (`job::epoch`). `supervisor` starts jobs, and tries again what may pass.
+
+pub mod assign;
+pub mod compile;
+pub mod events;
+pub mod feed;
+pub mod job;
+pub mod manifest;
+mod now;
+pub mod rejects;
+pub mod supervisor;
+pub mod target;
+
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::lake::Lake;
+
+use events::EventLog;
+use feed::Feeds;
+
+/// What every job needs.
+pub struct FlowServices {
+    pub lake: Lake,
+    pub catalog: Catalog,
+    pub clock: Clock,
+    pub feeds: Feeds,
+    pub events: EventLog,
+}

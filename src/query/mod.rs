@@ -1,0 +1,28 @@
+//! Answers SELECT: what names mean (`relations`), what a source shows (`peek`), what the server tells of itself (`system`), and where the
+//! work is done (`run`).
+
+pub mod peek;
+pub mod pg_catalog;
+pub mod relations;
+pub mod run;
+pub mod system;
+
+use std::sync::Arc;
+
+use datafusion::execution::runtime_env::RuntimeEnv;
+use tokio::runtime::Handle;
+
+use crate::config::Config;
+use crate::flow::FlowServices;
+use crate::flow::supervisor::Supervisor;
+
+/// What queries read.
+pub struct QueryServices {
+    pub config: Config,
+    pub flow: Arc<FlowServices>,
+    pub supervisor: Arc<Supervisor>,
+    /// Memory and object stores, shared by all queries.
+    pub runtime: Arc<RuntimeEnv>,
+    /// Where queries compute: never on the threads that serve sockets.
+    pub compute: Handle,
+}

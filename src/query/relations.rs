@@ -1,0 +1,118 @@
+//! What names mean in a query: tables and sources in `public`, the server's own tables in `lakewire`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider, TableProvider};
+use datafusion::error::Result as DataFusionResult;
+use datafusion::prelude::SessionContext;
+
+use super::QueryServices;
+use super::peek::Peek;
+use super::system::{SYSTEM_TABLES, SystemRelation};
+use crate::catalog::{Definition, Object, ObjectKind};
+use crate::error::{Error, Result};
+use crate::flow::rejects;
+use crate::lake::LakeTable;
+use crate::model::Name;
+use crate::sql::planner;
+
+/// The schema of the server's own tables.
+pub const SYSTEM_SCHEMA: &str = "lakewire";
+
+/// The context that all sessions share; a session plans with its own copy of the state.
+pub fn context(services: &Arc<QueryServices>) -> Result<SessionContext> {
+    let context = planner::context(services.runtime.clone(), services.config.worker_threads)?;
+    let catalog = MemoryCatalogProvider::new();
+    catalog.register_schema(planner::SCHEMA, Arc::new(PublicSchema { services: services.clone() }))?;
+    catalog.register_schema(SYSTEM_SCHEMA, Arc::new(SystemSchema { services: services.clone() }))?;
+    context.register_catalog(planner::DATABASE, Arc::new(catalog));
+    Ok(context)
+}
+
+struct PublicSchema {
+    services: Arc<QueryServices>,
+}
+
+impl PublicSchema {
+    async fn provider(&self, object: &Object) -> Result<Option<Arc<dyn TableProvider>>> {
+        match &object.definition {
+            Definition::Table(table) => {
+                let table = self.services.flow.lake.table(&table.location)?;
+                let snapshot = table.refresh().await?;
+                Ok(Some(Arc::new(LakeTable::new(table, snapshot))))
+            }
+            Definition::Source(_) => Ok(Some(Arc::new(Peek::new(object.clone(), self.services.clone())))),
+            Definition::Pipeline(_) | Definition::Secret(_) => Ok(None),
+        }
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for PublicSchema {
+    fn table_names(&self) -> Vec<String> {
+        let catalog = self.services.flow.catalog.snapshot();
+        let kinds = [ObjectKind::Source, ObjectKind::Table];
+        kinds.iter().flat_map(|kind| catalog.iter_kind(*kind).map(|object| object.name.to_string())).collect()
+    }
+
+    async fn table(&self, name: &str) -> DataFusionResult<Option<Arc<dyn TableProvider>>> {
+        let catalog = self.services.flow.catalog.snapshot();
+        let Some(object) = Name::new(name).ok().and_then(|name| catalog.relation(&name).cloned()) else { return Ok(None) };
+        Ok(self.provider(&object).await?)
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        Name::new(name).is_ok_and(|name| self.services.flow.catalog.snapshot().relation(&name).is_some())
+    }
+}
+
+impl fmt::Debug for PublicSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PublicSchema")
+    }
+}
+
+struct SystemSchema {
+    services: Arc<QueryServices>,
+}
+
+#[async_trait]
+impl SchemaProvider for SystemSchema {
+    fn table_names(&self) -> Vec<String> {
+        SYSTEM_TABLES.iter().map(|table| table.name().to_string()).chain(["rejects".to_string()]).collect()
+    }
+
+    async fn table(&self, name: &str) -> DataFusionResult<Option<Arc<dyn TableProvider>>> {
+        if name == "rejects" {
+            return Ok(Some(self.rejects().await?));
+        }
+        let table = SYSTEM_TABLES.iter().find(|table| table.name() == name);
+        Ok(table.map(|table| Arc::new(SystemRelation::new(*table, self.services.clone())) as Arc<dyn TableProvider>))
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.table_names().iter().any(|table| table == name)
+    }
+}
+
+impl SystemSchema {
+    /// A table of the lake like any other, made when it is first needed.
+    async fn rejects(&self) -> Result<Arc<dyn TableProvider>> {
+        let table = self.services.flow.lake.table(rejects::LOCATION)?;
+        let mut snapshot = table.refresh().await?;
+        if snapshot.version().is_none() {
+            snapshot = table.evolve(&rejects::fields(), &[]).await.map_err(|error| {
+                Error::unavailable("cannot make the table of rejects").with_cause(error)
+            })?;
+        }
+        Ok(Arc::new(LakeTable::new(table, snapshot)))
+    }
+}
+
+impl fmt::Debug for SystemSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SystemSchema")
+    }
+}

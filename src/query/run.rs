@@ -1,0 +1,36 @@
+//! Runs a planned query on the compute threads, and hands its batches over as fast as they are taken.
+
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
+use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
+use futures::StreamExt;
+use tokio::runtime::Handle;
+
+use crate::error::Result;
+
+/// Batches that wait between the threads.
+const BATCHES_AHEAD_MAX: usize = 2;
+
+/// Starts the query. Errors of planning come at once, those of execution in the stream; dropping the stream stops the work.
+pub async fn run(state: SessionState, plan: LogicalPlan, compute: &Handle) -> Result<SendableRecordBatchStream> {
+    let planned = compute.spawn(async move {
+        let physical = state.create_physical_plan(&plan).await?;
+        execute_stream(physical, state.task_ctx())
+    });
+    let mut batches = planned.await??;
+    let mut handed_over = RecordBatchReceiverStreamBuilder::new(batches.schema(), BATCHES_AHEAD_MAX);
+    let sender = handed_over.tx();
+    handed_over.spawn_on(
+        async move {
+            while let Some(batch) = batches.next().await {
+                if sender.send(batch).await.is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        },
+        compute,
+    );
+    Ok(handed_over.build())
+}

@@ -1,0 +1,64 @@
+//! `lakewire.tables`: the tables of the lake and what is in them.
+
+use async_trait::async_trait;
+use datafusion::common::ScalarValue;
+
+use super::super::QueryServices;
+use super::{SystemTable, bigint, bigint_or_null, text, time, time_or_null};
+use crate::catalog::{Definition, ObjectKind};
+use crate::error::Result;
+use crate::model::{SchemaMode, SqlType};
+
+pub struct Tables;
+
+#[async_trait]
+impl SystemTable for Tables {
+    fn name(&self) -> &'static str {
+        "tables"
+    }
+
+    fn columns(&self) -> Vec<(&'static str, SqlType)> {
+        vec![
+            ("name", SqlType::Text),
+            ("location", SqlType::Text),
+            ("schema", SqlType::Text),
+            ("partition_by", SqlType::Text),
+            ("version", SqlType::BigInt),
+            ("columns", SqlType::BigInt),
+            ("files", SqlType::BigInt),
+            ("rows", SqlType::BigInt),
+            ("bytes", SqlType::BigInt),
+            ("last_commit", SqlType::TimestampTz),
+            ("created_at", SqlType::TimestampTz),
+            ("definition", SqlType::Text),
+        ]
+    }
+
+    async fn rows(&self, services: &QueryServices) -> Result<Vec<Vec<ScalarValue>>> {
+        let catalog = services.flow.catalog.snapshot();
+        let mut rows = vec![];
+        for object in catalog.iter_kind(ObjectKind::Table) {
+            let Definition::Table(table) = &object.definition else { continue };
+            let snapshot = services.flow.lake.table(&table.location)?.refresh().await?;
+            let mode = match table.mode {
+                SchemaMode::Fixed => "fixed",
+                SchemaMode::Evolve => "evolve",
+            };
+            rows.push(vec![
+                text(&object.name),
+                text(services.flow.lake.url_of(&table.location)),
+                text(mode),
+                text(table.partition_by.join(", ")),
+                bigint_or_null(snapshot.version().map(|version| version as u64)),
+                bigint(snapshot.schema().fields().len() as u64),
+                bigint(snapshot.file_count() as u64),
+                bigint_or_null(snapshot.row_count().map(|rows| rows as u64)),
+                bigint(snapshot.byte_count()),
+                time_or_null(snapshot.last_commit()),
+                time(object.created_at),
+                text(&object.sql),
+            ]);
+        }
+        Ok(rows)
+    }
+}

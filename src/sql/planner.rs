@@ -1,0 +1,34 @@
+//! DataFusion's planner as all of Lakewire uses it: PostgreSQL's dialect, our names, our functions. No tables: who plans adds them.
+
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use std::sync::Arc;
+
+use crate::error::Result;
+
+pub const DATABASE: &str = "lakewire";
+pub const SCHEMA: &str = "public";
+
+/// A planner without tables. `threads` is how many ways a query is split.
+pub fn context(runtime: Arc<RuntimeEnv>, threads: usize) -> Result<SessionContext> {
+    let state = SessionStateBuilder::new().with_config(config(threads)).with_runtime_env(runtime).with_default_features().build();
+    let mut context = SessionContext::new_with_state(state);
+    datafusion_functions_json::register_all(&mut context)?;
+    Ok(context)
+}
+
+fn config(threads: usize) -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_default_catalog_and_schema(DATABASE, SCHEMA)
+        .with_information_schema(false)
+        .with_target_partitions(threads)
+        .with_create_default_catalog_and_schema(true);
+    let options = config.options_mut();
+    options.sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
+    // The lake holds plain strings; views would only be cast back and forth.
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.execution.parquet.schema_force_view_types = false;
+    options.execution.time_zone = Some("UTC".to_string());
+    config
+}
