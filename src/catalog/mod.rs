@@ -112,7 +112,7 @@ impl Catalog {
         let base = self.base_of(&mut write).await?;
         let planned = plan(&base).and_then(|mut changes| {
             changes.iter_mut().for_each(cut_time);
-            let next = base.apply(&changes, write.generation())?;
+            let next = base.apply(&changes, write.stamp.generation)?;
             Ok((changes, next))
         });
         match planned {

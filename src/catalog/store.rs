@@ -29,12 +29,13 @@ pub struct Store {
 /// A write that has begun. It holds the lock of all writers, of all nodes, until it is committed or dropped.
 pub struct Write {
     transaction: Transaction<'static, Any>,
-    stamp: Stamp,
+    pub stamp: Stamp,
 }
 
 /// What a write leaves in the store, so that it can be found again.
 #[derive(Debug, Clone)]
 pub struct Stamp {
+    /// The one that this write makes.
     pub generation: Generation,
     pub token: String,
 }
@@ -103,11 +104,6 @@ impl Store {
 }
 
 impl Write {
-    /// The generation that this write will make.
-    pub fn generation(&self) -> Generation {
-        self.stamp.generation
-    }
-
     /// The generation that this write builds on.
     pub fn base(&self) -> Generation {
         Generation(self.stamp.generation.0 - 1)
