@@ -1,4 +1,5 @@
-//! Definitions: what exists, and how it was declared. SQL text and plain structs, never plans; the progress of jobs is not here but in the bucket.
+//! Definitions: what exists, and how it was declared. SQL text and plain structs, never plans; the progress of jobs is not here
+//! but in the bucket.
 //!
 //! Reading is from a `Snapshot`, which lies in memory and never changes. Writing is by one at a time among all nodes that share a
 //! store: a write locks the store's generation, looks whether its own snapshot is still the newest and reads again if not, judges
