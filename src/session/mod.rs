@@ -1,0 +1,92 @@
+//! One session per connection: text in, rows and answers out.
+//!
+//! The life of a statement: `Session::split` cuts a text into statements; `prepare` parses one (`sql::parse`) and finds out its parameters and
+//! columns (`prepare.rs`); `execute` runs it (`run/`, one file per statement). Definitions are checked as far as they can be before anything
+//! is stored, and are durable before they are answered.
+
+mod outcome;
+mod prepare;
+mod run;
+mod services;
+mod transaction;
+mod variables;
+
+use std::sync::Arc;
+
+use datafusion::execution::SessionState;
+use datafusion::scalar::ScalarValue;
+use parking_lot::Mutex;
+
+use crate::error::{Error, Result, SqlState};
+use crate::model::SqlType;
+use crate::sql::{self, StatementText};
+
+pub use outcome::{Notice, Outcome};
+pub use prepare::Prepared;
+pub use services::Services;
+pub use transaction::TransactionStatus;
+
+use transaction::Transaction;
+use variables::Variables;
+
+/// What a connection is to the rest of the server. Statements of one session come one after another.
+pub struct Session {
+    services: Arc<Services>,
+    user: String,
+    state: SessionState,
+    variables: Mutex<Variables>,
+    transaction: Mutex<Transaction>,
+    notices: Mutex<Vec<Notice>>,
+}
+
+impl Session {
+    /// A session for a user who has been let in.
+    pub fn new(services: Arc<Services>, user: &str, database: &str) -> Result<Session> {
+        if database != sql::DATABASE {
+            return Err(Error::undefined(format!("database \"{database}\" does not exist"))
+                .with_state(SqlState::INVALID_CATALOG_NAME)
+                .with_hint(format!("the database is called {}", sql::DATABASE)));
+        }
+        let state = services.context.state();
+        let variables = Mutex::new(Variables::new(user));
+        Ok(Session { services, user: user.to_string(), state, variables, transaction: Mutex::default(), notices: Mutex::default() })
+    }
+
+    /// Cuts a text into statements. Empty ones are left out.
+    pub fn split(&self, sql: &str) -> Result<Vec<StatementText>> {
+        sql::split(sql)
+    }
+
+    /// Parses and plans one statement, so that its parameters and columns are known.
+    pub async fn prepare(&self, text: &str, parameter_types: &[Option<SqlType>]) -> Result<Prepared> {
+        prepare::prepare(self, text, parameter_types).await
+    }
+
+    /// Runs a prepared statement. Long ones can be dropped at any await.
+    pub async fn execute(&self, prepared: &Prepared, parameters: Vec<ScalarValue>) -> Result<Outcome> {
+        self.transaction.lock().check(prepared.statement())?;
+        run::run(self, prepared, parameters).await
+    }
+
+    pub fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut *self.notices.lock())
+    }
+
+    pub fn transaction_status(&self) -> TransactionStatus {
+        self.transaction.lock().status()
+    }
+
+    /// A statement failed; within a transaction block nothing more runs until it ends.
+    pub fn fail_transaction(&self) {
+        self.transaction.lock().fail();
+    }
+
+    /// What a client is told of the session when it starts, and when it changes.
+    pub fn parameters(&self) -> Vec<(&'static str, String)> {
+        self.variables.lock().reported()
+    }
+
+    fn notice(&self, notice: Notice) {
+        self.notices.lock().push(notice);
+    }
+}

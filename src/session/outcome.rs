@@ -1,0 +1,35 @@
+//! What a statement answers.
+
+use arrow::datatypes::SchemaRef;
+use datafusion::execution::SendableRecordBatchStream;
+
+pub enum Outcome {
+    /// Rows as they come. The number of rows is appended to the tag.
+    Rows { schema: SchemaRef, rows: SendableRecordBatchStream, tag: &'static str },
+    /// `CREATE SOURCE`, `INSERT 0 5`.
+    Done { tag: String },
+}
+
+impl Outcome {
+    pub fn done(tag: impl Into<String>) -> Outcome {
+        Outcome::Done { tag: tag.into() }
+    }
+}
+
+/// Something that the user should know and that stops nothing.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    /// `NOTICE` or `WARNING`.
+    pub severity: &'static str,
+    pub message: String,
+}
+
+impl Notice {
+    pub fn notice(message: impl Into<String>) -> Notice {
+        Notice { severity: "NOTICE", message: message.into() }
+    }
+
+    pub fn warning(message: impl Into<String>) -> Notice {
+        Notice { severity: "WARNING", message: message.into() }
+    }
+}
