@@ -17,6 +17,8 @@
 
 pub mod records;
 
+pub mod kinesis;
+
 use std::cmp::Ordering;
 
 use async_trait::async_trait;
@@ -29,7 +31,10 @@ use crate::model::{Options, PartitionId, Position, Positions};
 pub use records::{Records, RecordsBuilder};
 
 /// All connectors there are.
-pub const CONNECTORS: &[&dyn Connector] = &[];
+#[rustfmt::skip]
+pub const CONNECTORS: &[&dyn Connector] = &[
+    &kinesis::Kinesis,
+];
 
 /// One kind of source: what stands behind `connector = '…'`.
 #[async_trait]
