@@ -7,7 +7,7 @@ const READ_GAP: Duration = Duration::from_millis(200);
 /// Two megabytes per second and shard; a single answer may bring five seconds' worth, and then the next ones are refused.
 const SHARD_BYTES_PER_SECOND: u32 = 2_000_000;
 
-/// The gaps between two reads of one shard. A test has shorter ones.
+/// The gaps between two reads of one shard.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
     pub poll_interval: Duration,

@@ -215,3 +215,25 @@ pub fn records_expired(partition: &PartitionId, position: &Position) -> Error {
 fn micros(time: &DateTime) -> i64 {
     time.secs() * 1_000_000 + i64::from(time.subsec_nanos() / 1_000)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::client::connect;
+    use super::super::fake::FakeKinesis;
+    use super::super::options::KinesisOptions;
+    use super::*;
+    use crate::error::Kind;
+
+    #[tokio::test]
+    async fn what_does_not_pass_in_time_is_handed_up() {
+        let fake = FakeKinesis::start().await;
+        fake.refuse("GetShardIterator", 503, "ServiceUnavailable");
+        let options = KinesisOptions::take(&mut fake.options()).unwrap();
+        let client = connect(&options).await.unwrap();
+        let pace = Pace::of_service(options.poll_interval);
+        let mut reader = ShardReader::new(client, Clock::wall(), pace, "s", "shardId-0", Position::new("1"));
+        reader.patience = Patience::new(Duration::ZERO);
+        let error = reader.next().await.err().unwrap();
+        assert_eq!((error.kind(), error.message()), (Kind::Unavailable, "cannot read shard \"s/shardId-0\""), "{error:?}");
+    }
+}
