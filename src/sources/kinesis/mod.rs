@@ -14,6 +14,9 @@
 //! Enhanced fan-out has its place as `mode = 'efo'` and is refused by name. A record that the Kinesis Producer Library made out of several
 //! (it begins with the bytes F3 89 9A C2) is not taken apart: it is handed on as it came, so a decoder rejects it with all its bytes and
 //! nothing is lost or half read.
+//!
+//! Expired records are seen when the service refuses the position, and when a shard that was begun is no longer listed. A position whose record
+//! has expired and that the service accepts all the same is not seen: a sequence number does not say when it was.
 
 mod client;
 mod failure;

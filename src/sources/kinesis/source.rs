@@ -79,6 +79,10 @@ impl KinesisSource {
             .ok_or_else(|| Error::undefined(format!("shard \"{partition}\" does not exist")))
     }
 
+    async fn has_known_parent(&self, partition: &PartitionId, known: &Positions) -> Result<bool> {
+        Ok(self.parents(partition).await?.iter().any(|parent| known.contains_key(parent)))
+    }
+
     fn split<'a>(&self, partition: &'a PartitionId) -> Result<(&'a str, &'a str)> {
         split_partition_id(partition)
             .filter(|(stream, _)| self.streams.iter().any(|ours| ours == stream))
@@ -105,12 +109,13 @@ impl Source for KinesisSource {
     }
 
     async fn start(&self, partition: &PartitionId, start: Start, known: &Positions) -> Result<Position> {
-        let is_child = self.parents(partition).await?.iter().any(|parent| known.contains_key(parent));
         let place = match start {
-            _ if is_child => Place::TrimHorizon,
             Start::Earliest => Place::TrimHorizon,
-            Start::Latest => Place::AtTimestamp(self.now_millis()),
+            // In a child too, whatever came before that time is not wanted. This is what makes a start exact on a stream that was resharded
+            // not long ago: its closed shards end at once, and their children do not bring back the hours before.
             Start::At(time) => Place::AtTimestamp(time.timestamp_millis()),
+            Start::Latest if self.has_known_parent(partition, known).await? => Place::TrimHorizon,
+            Start::Latest => Place::AtTimestamp(self.now_millis()),
         };
         Ok(place.to_position())
     }

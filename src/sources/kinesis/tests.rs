@@ -171,7 +171,7 @@ async fn a_start_is_a_place_that_stays() {
         (0, Start::Latest, &none, "AT_TIMESTAMP:1700000000500"),
         (0, at, &none, "AT_TIMESTAMP:123"),
         (1, Start::Latest, &begun, "TRIM_HORIZON"),
-        (1, at, &begun, "TRIM_HORIZON"),
+        (1, at, &begun, "AT_TIMESTAMP:123"),
         (2, Start::Latest, &begun, "AT_TIMESTAMP:1700000000500"),
     ] {
         assert_eq!(source.start(&shard(number), start, known).await.unwrap().as_str(), position, "{number} {start}");
