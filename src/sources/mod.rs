@@ -17,6 +17,8 @@
 
 pub mod records;
 
+pub mod kinesis;
+
 use std::cmp::Ordering;
 
 use async_trait::async_trait;
@@ -29,7 +31,10 @@ use crate::model::{Options, PartitionId, Position, Positions};
 pub use records::{Records, RecordsBuilder};
 
 /// All connectors there are.
-pub const CONNECTORS: &[&dyn Connector] = &[];
+#[rustfmt::skip]
+pub const CONNECTORS: &[&dyn Connector] = &[
+    &kinesis::Kinesis,
+];
 
 /// One kind of source: what stands behind `connector = '…'`.
 #[async_trait]
@@ -50,8 +55,10 @@ pub trait Source: Send + Sync {
     /// Called again every few seconds, and at once when a partition ends.
     async fn partitions(&self, known: &Positions) -> Result<Vec<Partition>>;
 
-    /// Where a job that has no position in this partition begins. A partition that came out of a reshard is begun at its beginning
-    /// whatever `start` says, if a predecessor of it is in `known`.
+    /// Where a job that has no position in this partition begins. A partition that came out of a reshard, if a predecessor of it is in
+    /// `known`, goes on where that one ended: at its beginning, or at the time that `start` says. Since `Start::Latest` says no time, a job
+    /// that is to begin exactly then turns it into `Start::At` once and keeps it: on a stream that was resharded before the job began,
+    /// `Latest` brings the records since that reshard.
     async fn start(&self, partition: &PartitionId, start: Start, known: &Positions) -> Result<Position>;
 
     /// Opens a reader that goes on after `from`.
@@ -60,7 +67,7 @@ pub trait Source: Send + Sync {
     /// Orders two positions of one partition.
     fn compare(&self, left: &Position, right: &Position) -> Ordering;
 
-    /// Where to begin for a look at the most recent records of a partition.
+    /// Where to begin for a look at the most recent records of a partition: a little way back. It may have had none since.
     async fn recent(&self, partition: &PartitionId) -> Result<Position>;
 }
 
