@@ -17,7 +17,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::streaming::PartitionStream;
-use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, SendableRecordBatchStream};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, SendableRecordBatchStream, displayable};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as DataFusionStatement;
 use futures::TryStreamExt;
@@ -75,7 +75,7 @@ impl Compiled {
     pub async fn new(query: &str, inputs: &[Input], expectations: &[Expectation]) -> Result<Compiled> {
         let mut parsed = sql::parse_query(query)?;
         let named: Vec<&str> = METADATA_COLUMNS.into_iter().filter(|name| sql::identifiers::mentions(&parsed, name)).collect();
-        sql::metadata_columns::hide_from_wildcards(&mut parsed, &named, &|name| inputs.iter().any(|input| input.name == *name));
+        sql::metadata_columns::hide_from_wildcards(&mut parsed, &named, &|name| inputs.iter().any(|input| input.name == *name))?;
         let context = sql::planner::context(Arc::new(RuntimeEnv::default()), 1)?;
         now::register(&context);
         let inputs = inputs.iter().map(|input| register(&context, input, &named)).collect::<Result<Vec<_>>>()?;
@@ -92,6 +92,11 @@ impl Compiled {
     /// The columns of the result.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// The operators, for EXPLAIN.
+    pub fn describe(&self, is_verbose: bool) -> String {
+        displayable(self.plan.as_ref()).indent(is_verbose).to_string()
     }
 
     /// Whether this was planned with at least so many columns of the source.

@@ -74,15 +74,21 @@ impl Target {
         if rows.num_rows() == 0 {
             return Ok(());
         }
-        if self.assignment.as_ref().is_none_or(|(schema, _)| *schema != rows.schema()) {
-            self.assign(rows.schema()).await?;
-        }
-        let (_, assignment) = self.assignment.as_ref().expect("assigned just above");
+        self.prepare(rows.schema()).await?;
+        let (_, assignment) = self.assignment.as_ref().expect("prepared just above");
         let rows = assignment.apply(rows)?;
         if self.writer.is_none() {
             self.writer = Some(self.spec.table.writer(&self.snapshot, self.spec.target_file_bytes)?);
         }
         self.writer.as_mut().expect("made just above").write(rows).await
+    }
+
+    /// Makes the table ready for a result with these columns.
+    pub async fn prepare(&mut self, result: SchemaRef) -> Result<()> {
+        match self.assignment.as_ref().is_none_or(|(schema, _)| *schema != result) {
+            true => self.assign(result).await,
+            false => Ok(()),
+        }
     }
 
     async fn assign(&mut self, result: SchemaRef) -> Result<()> {

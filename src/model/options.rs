@@ -84,6 +84,13 @@ impl Options {
         self
     }
 
+    /// The same options without some.
+    pub fn without(&self, keys: &[&str]) -> Options {
+        let mut rest = self.clone();
+        rest.entries.retain(|key, _| !keys.contains(&key.as_str()));
+        rest
+    }
+
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

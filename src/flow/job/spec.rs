@@ -1,5 +1,6 @@
 //! What a job is to do, put together from the catalog.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::target::TargetSpec;
@@ -16,7 +17,7 @@ pub struct JobSpec {
     pub query: String,
     pub expectations: Vec<Expectation>,
     /// Each with where to begin if the job has no position in it yet.
-    pub sources: Vec<(Object, Start)>,
+    pub sources: Vec<(Arc<Object>, Start)>,
     pub target: TargetSpec,
     pub commit_interval: Duration,
 }
@@ -27,7 +28,7 @@ impl JobSpec {
         let Definition::Pipeline(definition) = &pipeline.definition else {
             return Err(Error::internal(format!("\"{}\" is not a pipeline", pipeline.name)));
         };
-        let sources = definition.sources.iter().map(|id| source(*id, definition, catalog)).collect::<Result<Vec<_>>>()?;
+        let sources = definition.sources.iter().map(|id| source(*id, pipeline, catalog)).collect::<Result<Vec<_>>>()?;
         Ok(JobSpec {
             job: definition.job,
             object: pipeline.id,
@@ -41,14 +42,21 @@ impl JobSpec {
     }
 }
 
-fn source(id: ObjectId, pipeline: &PipelineDef, catalog: &Snapshot) -> Result<(Object, Start)> {
+fn source(id: ObjectId, pipeline: &Object, catalog: &Snapshot) -> Result<(Arc<Object>, Start)> {
     let object = catalog.get(id).ok_or_else(|| Error::internal("a pipeline reads a source that is not there"))?;
+    let of_pipeline = match &pipeline.definition {
+        Definition::Pipeline(definition) => definition.start,
+        _ => None,
+    };
     let of_source = match &object.definition {
         Definition::Source(source) => source.start,
         _ => return Err(Error::internal(format!("a pipeline reads \"{}\", which is not a source", object.name))),
     };
-    // As with our peers, whoever says nothing begins with what comes from now on.
-    let start = pipeline.start.or(of_source).unwrap_or(Start::Latest);
+    // "The latest" is a fixed moment, the same after every restart and for every partition that a reshard brings.
+    let start = match of_pipeline.or(of_source).unwrap_or(Start::Earliest) {
+        Start::Latest => Start::At(pipeline.created_at),
+        start => start,
+    };
     Ok((object.clone(), start))
 }
 

@@ -1,0 +1,111 @@
+//! Parses and plans a statement before it runs: clients ask for the types of parameters and columns first.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::parser::Statement as DataFusionStatement;
+use sqlparser::ast;
+
+use super::Session;
+use super::run;
+use crate::catalog::ObjectKind;
+use crate::error::{Error, Result, SqlState};
+use crate::flow::compile::METADATA_COLUMNS;
+use crate::model::SqlType;
+use crate::query::pg_catalog;
+use crate::sql::{self, Parsed, Statement};
+
+/// A statement whose parameters and columns are known.
+pub struct Prepared {
+    pub parameters: Vec<SqlType>,
+    /// None where it answers without rows.
+    pub columns: Option<SchemaRef>,
+    parsed: Parsed,
+}
+
+impl Prepared {
+    pub fn statement(&self) -> &Statement {
+        &self.parsed.statement
+    }
+
+    /// The statement as it was written.
+    pub fn text(&self) -> &str {
+        &self.parsed.text
+    }
+}
+
+pub async fn prepare(session: &Session, text: &str, given: &[Option<SqlType>]) -> Result<Prepared> {
+    let mut statements = sql::parse(text)?;
+    let (Some(parsed), None) = (statements.pop(), statements.pop()) else {
+        return Err(Error::syntax("cannot insert multiple commands into a prepared statement"));
+    };
+    let (parameters, columns) = match &parsed.statement {
+        Statement::Query(query) => {
+            let plan = plan_query(session, query, &parsed.text).await?;
+            (parameter_types(&plan, given)?, Some(Arc::new(plan.schema().as_arrow().clone())))
+        }
+        Statement::Insert(insert) => {
+            let plan = run::insert::plan(session, insert, &parsed.text).await?;
+            (parameter_types(&plan, given)?, None)
+        }
+        Statement::Explain(_) => (vec![], Some(text_columns(&["QUERY PLAN"]))),
+        other => (vec![], run::show::columns(session, other).await?),
+    };
+    Ok(Prepared { parameters, columns, parsed })
+}
+
+/// Plans a query over everything that a session can see.
+pub async fn plan_query(session: &Session, query: &ast::Query, text: &str) -> Result<LogicalPlan> {
+    let mut query = query.clone();
+    let catalog = session.services.flow.catalog.snapshot();
+    sql::metadata_columns::hide_from_wildcards(&mut query, &METADATA_COLUMNS, &|name| catalog.find(ObjectKind::Source, name).is_some())?;
+    plan(session, ast::Statement::Query(Box::new(query)), text).await
+}
+
+/// Plans a statement of the planner's own.
+pub async fn plan(session: &Session, statement: ast::Statement, text: &str) -> Result<LogicalPlan> {
+    let statement = match pg_catalog::touches_catalog(&statement) {
+        true => pg_catalog::rewrite(statement),
+        false => statement,
+    };
+    let statement = DataFusionStatement::Statement(Box::new(statement));
+    let plan = session.state.statement_to_plan(statement).await;
+    plan.map_err(Error::from).map_err(|error| sql::locate(error, text))
+}
+
+/// The plan with its parameters filled in.
+pub fn bind(plan: LogicalPlan, parameters: &[ScalarValue]) -> Result<LogicalPlan> {
+    match parameters.is_empty() {
+        true => Ok(plan),
+        false => Ok(plan.with_param_values(ParamValues::from(parameters.to_vec()))?),
+    }
+}
+
+pub fn text_columns(names: &[&str]) -> SchemaRef {
+    Arc::new(Schema::new(names.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect::<Vec<_>>()))
+}
+
+/// What the client said, else what the planner made of the place where the parameter stands, else text.
+fn parameter_types(plan: &LogicalPlan, given: &[Option<SqlType>]) -> Result<Vec<SqlType>> {
+    let inferred: HashMap<String, Option<DataType>> = plan.get_parameter_types()?;
+    let numbers = inferred.keys().map(|name| number_of(name)).collect::<Result<Vec<_>>>()?;
+    let count = numbers.into_iter().max().unwrap_or(0).max(given.len());
+    (1..=count)
+        .map(|number| {
+            let given = given.get(number - 1).cloned().flatten();
+            let inferred = inferred.get(&format!("${number}")).cloned().flatten();
+            Ok(given.or_else(|| inferred.map(|data_type| SqlType::from_arrow(&data_type))).unwrap_or(SqlType::Text))
+        })
+        .collect()
+}
+
+fn number_of(parameter: &str) -> Result<usize> {
+    parameter.strip_prefix('$').and_then(|number| number.parse().ok()).ok_or_else(|| {
+        Error::undefined(format!("there is no parameter {parameter}"))
+            .with_state(SqlState::UNDEFINED_PARAMETER)
+            .with_hint("parameters are $1, $2, …")
+    })
+}

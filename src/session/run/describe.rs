@@ -1,0 +1,79 @@
+//! `DESCRIBE x`: the columns of a relation.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{Schema, SchemaRef};
+
+use super::super::prepare::text_columns;
+use super::super::{Outcome, Session};
+use crate::catalog::{Definition, Object, SourceDef};
+use crate::error::{Error, Result, SqlState};
+use crate::model::{Name, SqlType};
+use crate::query::system::{SYSTEM_TABLES, schema_of};
+use crate::sql::Describe;
+
+pub fn columns() -> SchemaRef {
+    text_columns(&["column", "type", "nullable", "note"])
+}
+
+pub async fn run(session: &Session, describe: &Describe) -> Result<Outcome> {
+    let mut parts = describe.relation.0.iter().rev().filter_map(|part| part.as_ident()).map(crate::model::name::fold);
+    let name = Name::new(parts.next().unwrap_or_default())?;
+    let schema = parts.next();
+    let rows = match schema.as_deref() {
+        Some("lakewire") => SYSTEM_TABLES.iter().find(|table| table.name() == name.as_str()).map(|table| of_schema(&schema_of(*table), &[])),
+        None | Some("public") => match session.services.flow.catalog.snapshot().relation(&name) {
+            Some(object) => Some(of_object(session, object).await?),
+            None => None,
+        },
+        Some(_) => None,
+    };
+    let rows = rows.ok_or_else(|| {
+        Error::undefined(format!("relation \"{name}\" does not exist")).with_state(SqlState::UNDEFINED_TABLE).at(describe.position)
+    })?;
+    super::show::answer(columns(), rows)
+}
+
+async fn of_object(session: &Session, object: &Object) -> Result<RecordBatch> {
+    match &object.definition {
+        Definition::Table(table) => {
+            let snapshot = session.services.flow.lake.table(&table.location)?.refresh().await?;
+            Ok(of_schema(snapshot.schema(), &table.partition_by))
+        }
+        Definition::Source(source) => Ok(of_source(session, object, source)),
+        Definition::Pipeline(_) | Definition::Secret(_) => Err(Error::internal("a relation is neither a table nor a source")),
+    }
+}
+
+fn of_schema(schema: &Schema, partition_by: &[String]) -> RecordBatch {
+    rows(schema.fields().iter().map(|field| {
+        let note = if partition_by.contains(field.name()) { "partition column" } else { "" };
+        [field.name().clone(), SqlType::from_field(field).name(), yes_no(field.is_nullable()), note.to_string()]
+    }))
+}
+
+fn of_source(session: &Session, object: &Object, source: &SourceDef) -> RecordBatch {
+    let columns = match session.services.flow.feeds.columns(object.id) {
+        Some(live) => live.current(),
+        None => Arc::new(source.columns.clone()),
+    };
+    rows(columns.iter().map(|column| {
+        let note = match (column.declared, column.is_sibling()) {
+            (true, _) => "declared".to_string(),
+            (false, false) => "found in the data".to_string(),
+            (false, true) => format!("another reading of \"{}\"", column.field),
+        };
+        [column.name.clone(), column.data_type.name(), yes_no(!column.not_null), note]
+    }))
+}
+
+fn yes_no(value: bool) -> String {
+    if value { "yes".to_string() } else { "no".to_string() }
+}
+
+fn rows(rows: impl Iterator<Item = [String; 4]>) -> RecordBatch {
+    let rows: Vec<_> = rows.collect();
+    let arrays = (0..4).map(|column| Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row[column]))) as ArrayRef).collect();
+    RecordBatch::try_new(columns(), arrays).expect("four text columns of one length")
+}

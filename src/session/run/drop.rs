@@ -1,0 +1,84 @@
+//! `DROP SOURCE | TABLE | PIPELINE | SECRET [IF EXISTS] a, b [CASCADE | RESTRICT] [PURGE]`
+
+use std::sync::Arc;
+
+use super::super::{Notice, Outcome, Session};
+use crate::catalog::{Change, Definition, Object, ObjectKind, Snapshot};
+use crate::error::{Error, Result, SqlState};
+use crate::sql::{self, Dependents, Drop, Files};
+
+pub async fn run(session: &Session, drop: &Drop) -> Result<Outcome> {
+    let catalog = session.services.flow.catalog.snapshot();
+    let doomed = doomed(session, drop, &catalog)?;
+    let pipelines: Vec<_> = doomed.iter().filter(|object| object.kind() == ObjectKind::Pipeline).map(|object| object.id).collect();
+    session.services.flow.catalog.commit(doomed.iter().map(|object| Change::Drop(object.id)).collect()).await?;
+    for pipeline in pipelines {
+        session.services.supervisor.remove(pipeline).await;
+    }
+    for object in &doomed {
+        clean_up(session, object, drop.files).await?;
+    }
+    Ok(Outcome::done(format!("DROP {}", drop.kind.keyword())))
+}
+
+/// What is dropped: what was named, and with CASCADE what depends on it.
+fn doomed(session: &Session, drop: &Drop, catalog: &Snapshot) -> Result<Vec<Arc<Object>>> {
+    let kind = kind(drop.kind);
+    let mut doomed: Vec<Arc<Object>> = vec![];
+    for named in &drop.names {
+        let Some(object) = catalog.find(kind, &named.name) else {
+            if drop.if_exists {
+                session.notice(Notice::notice(format!("{} \"{}\" does not exist, skipping", kind.as_str(), named.name)));
+                continue;
+            }
+            return Err(kind.undefined(&named.name).at(named.position));
+        };
+        doomed.push(object.clone());
+    }
+    let mut dependents: Vec<Arc<Object>> = vec![];
+    for object in &doomed {
+        for dependent in catalog.dependents_of(object.id) {
+            if !doomed.iter().chain(&dependents).any(|known| known.id == dependent.id) {
+                dependents.push(dependent.clone());
+            }
+        }
+    }
+    match (dependents.is_empty(), drop.dependents) {
+        (true, _) => Ok(doomed),
+        (false, Dependents::Restrict) => Err(refusal(&doomed, &dependents)),
+        (false, Dependents::Cascade) => {
+            for dependent in &dependents {
+                session.notice(Notice::notice(format!("drop cascades to {}", dependent.as_ref())));
+            }
+            Ok(doomed.into_iter().chain(dependents).collect())
+        }
+    }
+}
+
+fn refusal(doomed: &[Arc<Object>], dependents: &[Arc<Object>]) -> Error {
+    let named = &doomed[0];
+    let detail: Vec<_> = dependents.iter().map(|dependent| format!("{} depends on {}", dependent.as_ref(), named.as_ref())).collect();
+    Error::state(format!("cannot drop {} because other objects depend on it", named.as_ref()))
+        .with_state(SqlState::DEPENDENT_OBJECTS_STILL_EXIST)
+        .with_detail(detail.join("\n"))
+        .with_hint("use DROP … CASCADE to drop the dependent objects too")
+}
+
+/// A table's files stay unless they are to be purged: a lake is not erased by a slip.
+async fn clean_up(session: &Session, object: &Object, files: Files) -> Result<()> {
+    match (&object.definition, files) {
+        (Definition::Source(_), _) => session.services.flow.feeds.forget(object.id),
+        (Definition::Table(table), Files::Purge) => session.services.flow.lake.purge(&table.location).await?,
+        _ => {}
+    }
+    Ok(())
+}
+
+fn kind(written: sql::ObjectKind) -> ObjectKind {
+    match written {
+        sql::ObjectKind::Source => ObjectKind::Source,
+        sql::ObjectKind::Table => ObjectKind::Table,
+        sql::ObjectKind::Pipeline => ObjectKind::Pipeline,
+        sql::ObjectKind::Secret => ObjectKind::Secret,
+    }
+}

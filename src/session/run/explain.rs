@@ -1,0 +1,42 @@
+//! `EXPLAIN [ANALYZE] [VERBOSE] SELECT … | CREATE PIPELINE …`
+
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, StringArray};
+use datafusion::physical_plan::{ExecutionPlan, collect, displayable};
+
+use super::super::prepare::{plan_query, text_columns};
+use super::super::{Outcome, Session};
+use crate::error::{Error, Result};
+use crate::sql::{Explain, ExplainFormat, Statement};
+
+pub async fn run(session: &Session, explain: &Explain, text: &str) -> Result<Outcome> {
+    if explain.format == ExplainFormat::Json {
+        return Err(Error::unsupported("EXPLAIN (FORMAT JSON) is not supported yet").with_hint("leave the format out"));
+    }
+    let lines = match explain.of.as_ref() {
+        Statement::Query(query) => {
+            let plan = plan_query(session, query, text).await?;
+            let physical = session.state.create_physical_plan(&plan).await?;
+            match explain.analyze {
+                true => analyze(session, physical, explain.verbose).await?,
+                false => displayable(physical.as_ref()).indent(explain.verbose).to_string(),
+            }
+        }
+        Statement::CreatePipeline(_) if explain.analyze => {
+            return Err(Error::unsupported("EXPLAIN ANALYZE CREATE PIPELINE is not supported").with_hint("EXPLAIN CREATE PIPELINE shows the plan"));
+        }
+        Statement::CreatePipeline(create) => super::create_pipeline::explain(session, create, explain.verbose).await?,
+        _ => return Err(Error::unsupported("EXPLAIN is for SELECT and CREATE PIPELINE")),
+    };
+    let columns = text_columns(&["QUERY PLAN"]);
+    let rows = RecordBatch::try_new(columns.clone(), vec![Arc::new(StringArray::from_iter_values(lines.lines()))])?;
+    super::show::answer(columns, rows)
+}
+
+/// Runs the query for its metrics; the rows go nowhere.
+async fn analyze(session: &Session, plan: Arc<dyn ExecutionPlan>, is_verbose: bool) -> Result<String> {
+    let (task, running) = (session.state.task_ctx(), plan.clone());
+    session.services.query.compute.spawn(async move { collect(running, task).await }).await??;
+    Ok(datafusion::physical_plan::display::DisplayableExecutionPlan::with_metrics(plan.as_ref()).indent(is_verbose).to_string())
+}

@@ -1,0 +1,11 @@
+//! `FLUSH`
+
+use super::super::{Notice, Outcome, Session};
+use crate::error::Result;
+
+pub async fn run(session: &Session) -> Result<Outcome> {
+    for job in session.services.supervisor.flush().await {
+        session.notice(Notice::warning(format!("pipeline \"{}\" was not flushed: it is {}", job.name, job.state.as_str())));
+    }
+    Ok(Outcome::done("FLUSH"))
+}

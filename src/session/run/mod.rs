@@ -1,0 +1,52 @@
+//! Runs statements, one file each.
+
+mod alter_pipeline;
+mod alter_table;
+mod create_pipeline;
+mod create_secret;
+mod create_source;
+mod create_table;
+mod describe;
+mod drop;
+mod explain;
+mod flush;
+pub mod insert;
+mod query;
+mod set;
+pub mod show;
+mod transaction;
+
+use datafusion::scalar::ScalarValue;
+
+use super::{Outcome, Prepared, Session};
+use crate::error::Result;
+use crate::sql::Statement;
+
+pub async fn run(session: &Session, prepared: &Prepared, parameters: Vec<ScalarValue>) -> Result<Outcome> {
+    let text = prepared.text();
+    match prepared.statement() {
+        Statement::Query(query) => query::run(session, query, text, &parameters).await,
+        Statement::Insert(insert) => insert::run(session, insert, text, &parameters).await,
+        Statement::CreateSource(create) => create_source::run(session, create, text).await,
+        Statement::CreateTable(create) => create_table::run(session, create, text).await,
+        Statement::CreatePipeline(create) => create_pipeline::run(session, create, text).await,
+        Statement::CreateSecret(create) => create_secret::run(session, create).await,
+        Statement::Drop(drop) => drop::run(session, drop).await,
+        Statement::AlterTable(alter) => alter_table::run(session, alter).await,
+        Statement::AlterPipeline(alter) => alter_pipeline::run(session, alter).await,
+        Statement::Show(show) => show::list(session, *show).await,
+        Statement::ShowCreate(show) => show::create(session, show).await,
+        Statement::ShowVariable(show) => show::variable(session, show),
+        Statement::Describe(describe) => describe::run(session, describe).await,
+        Statement::Explain(explain) => explain::run(session, explain, text).await,
+        Statement::Flush => flush::run(session).await,
+        Statement::Set(set) => set::set(session, set),
+        Statement::Reset(reset) => set::reset(session, reset),
+        Statement::Begin(modes) => transaction::begin(session, modes),
+        Statement::Commit => Ok(transaction::commit(session)),
+        Statement::Rollback => Ok(transaction::rollback(session)),
+        Statement::Discard => Ok(set::discard_all(session)),
+        // Prepared statements are the connection's: it drops them when it sees this tag.
+        Statement::Deallocate(_) => Ok(Outcome::done("DEALLOCATE")),
+    }
+}
