@@ -1,10 +1,13 @@
 //! Bytes ↔ Arrow. A decoder turns raw records into columns, tolerates drift, and says what it could not read.
 
 pub mod json;
+pub mod records;
 
 use arrow::array::RecordBatch;
 
 use crate::model::SourceColumn;
+
+pub use records::{Records, RecordsBuilder};
 
 /// What a decoder made of a batch of records.
 pub struct Decoded {

@@ -15,8 +15,6 @@
 //!   error: the reader waits by itself. Everything else needs a person.
 //! - **Crash.** A source keeps nothing of its own: whoever reads remembers positions. Dropping a reader at any await is harmless.
 
-pub mod records;
-
 pub mod kinesis;
 
 use std::cmp::Ordering;
@@ -28,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::model::options::Start;
 use crate::model::{Options, PartitionId, Position, Positions};
 
-pub use records::{Records, RecordsBuilder};
+pub use crate::formats::records::{Records, RecordsBuilder};
 
 /// All connectors there are.
 #[rustfmt::skip]
