@@ -15,6 +15,7 @@
 //!   error: the reader waits by itself. Everything else needs a person.
 //! - **Crash.** A source keeps nothing of its own: whoever reads remembers positions. Dropping a reader at any await is harmless.
 
+pub mod generator;
 pub mod records;
 
 use std::cmp::Ordering;
@@ -29,7 +30,7 @@ use crate::model::{Options, PartitionId, Position, Positions};
 pub use records::{Records, RecordsBuilder};
 
 /// All connectors there are.
-pub const CONNECTORS: &[&dyn Connector] = &[];
+pub const CONNECTORS: &[&dyn Connector] = &[&generator::GeneratorConnector];
 
 /// One kind of source: what stands behind `connector = '…'`.
 #[async_trait]
