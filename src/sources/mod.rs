@@ -15,6 +15,7 @@
 //!   error: the reader waits by itself. Everything else needs a person.
 //! - **Crash.** A source keeps nothing of its own: whoever reads remembers positions. Dropping a reader at any await is harmless.
 
+pub mod generator;
 pub mod kinesis;
 
 use std::cmp::Ordering;
@@ -31,6 +32,7 @@ pub use crate::formats::records::{Records, RecordsBuilder};
 /// All connectors there are.
 #[rustfmt::skip]
 pub const CONNECTORS: &[&dyn Connector] = &[
+    &generator::GeneratorConnector,
     &kinesis::Kinesis,
 ];
 
