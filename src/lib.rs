@@ -13,4 +13,5 @@ pub mod model;
 pub mod catalog;
 
 pub mod formats;
+pub mod lake;
 pub mod sources;

@@ -1,0 +1,207 @@
+//! The committer: one conditional PUT per commit, whatever the number of files in the table.
+//!
+//! # The life of a commit
+//! 1. Plan: what to write after the newest snapshot that we know, or that there is nothing to do (our transaction is in the log).
+//! 2. `PUT _delta_log/<next version>.json If-None-Match: *`, with a token of our own in `commitInfo`.
+//! 3. Written: done. Otherwise the answer is in doubt: the client repeats a PUT after a server error and may meet its own first try, S3 says
+//!    409 while another PUT is still under way, a connection breaks after the object was made. So the version is read back:
+//!    - it has our token: it was us, done;
+//!    - it has another's: their actions are added to the snapshot, and we go back to 1 with the version after it;
+//!    - it is not there: the same version is tried again.
+//!
+//! Appends never conflict with appends. They do with a commit that takes away or retypes a column or repartitions the table.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::datatypes::Schema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::log::action::{Action, Add, CommitInfo, Txn};
+use super::log::{CommitFile, Put};
+use super::schema::same_type;
+use super::snapshot::Snapshot;
+use super::table::Table;
+use crate::error::{Error, Result, SqlState};
+use crate::model::id::unique_token;
+
+/// Versions lost to others before we give up. Each loss means that somebody else got on.
+const COMMIT_TRIES_MAX: usize = 1000;
+/// Refusals in a row without anything being there. Between two we wait, a little longer each time.
+const REFUSALS_MAX: u32 = 8;
+const REFUSAL_WAIT_MS: u64 = 25;
+
+const ENGINE_INFO: &str = concat!("lakewire/", env!("CARGO_PKG_VERSION"));
+
+/// Files to append, once.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    pub adds: Vec<AddedFile>,
+    /// Makes the commit repeatable: of all commits of one application with the same or a lower version, one takes effect.
+    pub transaction: Option<AppTransaction>,
+    pub operation: Operation,
+}
+
+/// A data file that exists in the table's folder and stands in no log yet. Can be kept as JSON and committed later, by anybody.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AddedFile(pub(super) Add);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppTransaction {
+    pub app_id: String,
+    pub version: i64,
+}
+
+/// What the log's history says was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    CreateTable,
+    AddColumns,
+    Write,
+    StreamingUpdate { epoch: u64 },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Committed {
+    /// As this version.
+    At(i64),
+    /// It was in the log before: this application's transaction of this or a later version. Nothing was written.
+    Already,
+}
+
+/// What to do after a snapshot.
+pub(super) enum Advance {
+    Nothing,
+    Write(Vec<Action>),
+}
+
+impl AddedFile {
+    /// Relative to the table's folder, percent-encoded as in the log.
+    pub fn path(&self) -> &str {
+        &self.0.path
+    }
+
+    pub fn size_bytes(&self) -> u64 {
+        self.0.size as u64
+    }
+}
+
+impl Table {
+    /// Appends the files, if this transaction has not been committed before. May be repeated after any failure.
+    ///
+    /// Errors: `State` if the table is gone or no longer has the columns it had, `Unsupported` if another engine's table forbids it,
+    /// `Unavailable` if the store does not answer: then the commit may or may not have happened, and a repeat with the same transaction
+    /// finds out.
+    pub async fn commit(&self, commit: Commit) -> Result<Committed> {
+        let _turn = self.take_turn().await;
+        let begun_at = self.end_to_write_after().await?;
+        let operation = commit.operation.clone();
+        self.advance(operation, |snapshot| {
+            if commit.transaction.as_ref().is_some_and(|wanted| snapshot.transaction(&wanted.app_id) >= Some(wanted.version)) {
+                return Ok(Advance::Nothing);
+            }
+            check_fits(&commit, &begun_at, snapshot)?;
+            Ok(Advance::Write(self.append_actions(&commit)))
+        })
+        .await
+    }
+
+    /// Plans and writes until it is written or there is nothing to do. The caller has the turn.
+    pub(super) async fn advance(&self, operation: Operation, plan: impl Fn(&Snapshot) -> Result<Advance>) -> Result<Committed> {
+        let commit_id = unique_token();
+        let mut snapshot = self.end_to_write_after().await?;
+        for _ in 0..COMMIT_TRIES_MAX {
+            let Advance::Write(mut actions) = plan(&snapshot)? else { return Ok(Committed::Already) };
+            actions.insert(0, Action::commit_info(self.commit_info(&operation, &actions, &commit_id)));
+            let ours = CommitFile { version: snapshot.next_version(), actions };
+            let standing = self.put_for_sure(&ours).await?;
+            let written = standing.commit_id() == Some(commit_id.as_str());
+            snapshot = Arc::new(snapshot.after(&standing)?);
+            self.learn(snapshot.clone());
+            if written {
+                return Ok(Committed::At(standing.version));
+            }
+        }
+        Err(Error::unavailable("others commit to this table faster than we can")
+            .with_detail(format!("{COMMIT_TRIES_MAX} versions in a row were taken by others")))
+    }
+
+    /// Tries to write a version and returns the commit that stands there in the end: this one or another's.
+    async fn put_for_sure(&self, ours: &CommitFile) -> Result<CommitFile> {
+        for refusals in 1..=REFUSALS_MAX {
+            let doubt = match self.log.put(ours).await? {
+                Put::Written => return Ok(ours.clone()),
+                Put::Doubtful(doubt) => doubt,
+            };
+            if let Some(standing) = self.log.read(ours.version).await? {
+                return Ok(standing);
+            }
+            match doubt {
+                object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. } => {}
+                failure => return Err(failure.into()),
+            }
+            tracing::debug!(version = ours.version, refusals, "a commit was refused although nothing stands there");
+            tokio::time::sleep(Duration::from_millis(REFUSAL_WAIT_MS << refusals)).await;
+        }
+        Err(Error::unavailable("the object store refuses a commit although nothing stands in its way").with_detail(format!(
+            "version {} of {}",
+            ours.version,
+            self.lake.url_of(self.location())
+        )))
+    }
+
+    fn append_actions(&self, commit: &Commit) -> Vec<Action> {
+        let transaction = commit.transaction.iter().map(|transaction| {
+            Action::txn(Txn { app_id: transaction.app_id.clone(), version: transaction.version, last_updated: Some(self.now_millis()) })
+        });
+        transaction.chain(commit.adds.iter().map(|file| Action::add(file.0.clone()))).collect()
+    }
+
+    fn commit_info(&self, operation: &Operation, actions: &[Action], commit_id: &str) -> CommitInfo {
+        let (name, parameters) = match operation {
+            Operation::CreateTable => ("CREATE TABLE", json!({})),
+            Operation::AddColumns => ("ADD COLUMNS", json!({})),
+            Operation::Write => ("WRITE", json!({ "mode": "Append" })),
+            Operation::StreamingUpdate { epoch } => ("STREAMING UPDATE", json!({ "outputMode": "Append", "epochId": epoch.to_string() })),
+        };
+        CommitInfo {
+            timestamp: Some(self.now_millis()),
+            operation: Some(name.to_string()),
+            operation_parameters: Some(parameters),
+            engine_info: Some(ENGINE_INFO.to_string()),
+            is_blind_append: Some(actions.iter().any(|action| action.add.is_some())),
+            lakewire_commit_id: Some(commit_id.to_string()),
+        }
+    }
+}
+
+/// Whether files that were written for the table as it was can be appended to the table as it is.
+fn check_fits(commit: &Commit, then: &Snapshot, now: &Snapshot) -> Result<()> {
+    if now.version().is_none() {
+        return Err(Error::state("the table does not exist").with_state(SqlState::UNDEFINED_TABLE));
+    }
+    now.check_appendable()?;
+    if let Some(changed) = changed_column(then.schema(), now.schema()) {
+        return Err(changed_by_others(format!("column \"{changed}\" is gone or has another type")));
+    }
+    let partitioned_alike = |file: &AddedFile| {
+        let values = &file.0.partition_values;
+        values.len() == now.partition_columns().len() && now.partition_columns().iter().all(|column| values.contains_key(column))
+    };
+    match commit.adds.iter().all(partitioned_alike) {
+        true => Ok(()),
+        false => Err(changed_by_others(format!("it is now partitioned by ({})", now.partition_columns().join(", ")))),
+    }
+}
+
+fn changed_column<'a>(then: &'a Schema, now: &Schema) -> Option<&'a str> {
+    let stands = |name: &str, then| now.field_with_name(name).is_ok_and(|now| same_type(then, now));
+    then.fields().iter().find(|field| !stands(field.name(), field)).map(|field| field.name().as_str())
+}
+
+fn changed_by_others(detail: String) -> Error {
+    Error::state("the table was changed by another engine").with_detail(detail).with_hint("write to it anew, as it is now")
+}

@@ -1,0 +1,196 @@
+//! The actions of a Delta log, as the protocol spells them. Only what we use is named; what we do not know is skipped.
+
+use std::collections::BTreeMap;
+
+use object_store::path::Path;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// One line of a commit, or one row of a checkpoint: exactly one field is set, or none if the action does not concern us.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Action {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit_info: Option<CommitInfo>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Protocol>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meta_data: Option<Metadata>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub txn: Option<Txn>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remove: Option<Remove>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub add: Option<Add>,
+    #[serde(skip_serializing)]
+    pub sidecar: Option<Sidecar>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Add {
+    /// Relative to the table's folder and percent-encoded: see `data_path`.
+    pub path: String,
+    #[serde(default)]
+    pub partition_values: BTreeMap<String, Option<String>>,
+    pub size: i64,
+    #[serde(default)]
+    pub modification_time: i64,
+    pub data_change: bool,
+    /// A JSON text of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stats: Option<String>,
+    /// The same as a value: checkpoints may have only this.
+    #[serde(default, rename = "stats_parsed", skip_serializing)]
+    pub stats_parsed: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_vector: Option<DeletionVector>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Remove {
+    pub path: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_vector: Option<DeletionVector>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeletionVector {
+    pub storage_type: String,
+    pub path_or_inline_dv: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<i32>,
+    pub size_in_bytes: i32,
+    pub cardinality: i64,
+}
+
+/// `version` is the last one that the application `app_id` has committed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Txn {
+    pub app_id: String,
+    pub version: i64,
+    /// Milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_updated: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metadata {
+    pub id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    pub format: Format,
+    /// The schema as Delta writes it, a JSON text of its own.
+    pub schema_string: String,
+    #[serde(default)]
+    pub partition_columns: Vec<String>,
+    #[serde(default)]
+    pub configuration: BTreeMap<String, Option<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_time: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Format {
+    pub provider: String,
+    #[serde(default)]
+    pub options: BTreeMap<String, Option<String>>,
+}
+
+/// Which readers and writers may touch the table. The feature lists exist from reader 3 and writer 7 on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Protocol {
+    pub min_reader_version: i32,
+    pub min_writer_version: i32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reader_features: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writer_features: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CommitInfo {
+    /// Milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// Values are texts for other engines' sake.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation_parameters: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine_info: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_blind_append: Option<bool>,
+    /// A token of this one commit: tells our own write from another's when the answer was lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lakewire_commit_id: Option<String>,
+}
+
+/// A further file of a checkpoint, in `_delta_log/_sidecars`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Sidecar {
+    pub path: String,
+}
+
+impl Action {
+    pub fn commit_info(info: CommitInfo) -> Action {
+        Action { commit_info: Some(info), ..Action::default() }
+    }
+
+    pub fn protocol(protocol: Protocol) -> Action {
+        Action { protocol: Some(protocol), ..Action::default() }
+    }
+
+    pub fn metadata(metadata: Metadata) -> Action {
+        Action { meta_data: Some(metadata), ..Action::default() }
+    }
+
+    pub fn txn(txn: Txn) -> Action {
+        Action { txn: Some(txn), ..Action::default() }
+    }
+
+    pub fn add(add: Add) -> Action {
+        Action { add: Some(add), ..Action::default() }
+    }
+}
+
+impl Add {
+    /// The statistics' JSON text, wherever it stands.
+    pub fn stats_text(&self) -> Option<std::borrow::Cow<'_, str>> {
+        match (&self.stats, &self.stats_parsed) {
+            (Some(text), _) => Some(text.as_str().into()),
+            (None, Some(parsed)) => Some(parsed.to_string().into()),
+            (None, None) => None,
+        }
+    }
+}
+
+impl DeletionVector {
+    /// What tells two deletion vectors of one file apart, as the protocol derives it.
+    pub fn unique_id(&self) -> String {
+        match self.offset {
+            Some(offset) => format!("{}{}@{offset}", self.storage_type, self.path_or_inline_dv),
+            None => format!("{}{}", self.storage_type, self.path_or_inline_dv),
+        }
+    }
+}
+
+/// The path below the table's folder that a log's `path` means.
+pub fn data_path(encoded: &str) -> Result<Path> {
+    if encoded.starts_with('/') || encoded.contains("://") {
+        return Err(Error::unsupported("the table names data files outside its own folder").with_detail(format!("one is {encoded}")));
+    }
+    Path::from_url_path(encoded)
+        .map_err(|error| Error::data(format!("the table's log has a path that cannot be read: {encoded}")).with_cause(error))
+}

@@ -1,0 +1,114 @@
+//! The Delta log: `_delta_log/<version, 20 digits>.json`, one object per commit, and now and then a checkpoint that sums up all before it.
+//!
+//! Reading and writing the objects, no more: what they mean together is `Snapshot`.
+
+pub mod action;
+pub mod checkpoint;
+pub mod listing;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+
+use crate::error::{Error, Result, SqlState};
+use action::Action;
+
+/// The log of one table.
+#[derive(Debug, Clone)]
+pub struct Log {
+    store: Arc<dyn ObjectStore>,
+    /// `<table>/_delta_log`
+    folder: Path,
+}
+
+/// The actions of one version.
+#[derive(Debug, Clone)]
+pub struct CommitFile {
+    pub version: i64,
+    pub actions: Vec<Action>,
+}
+
+/// What came of trying to write a version.
+#[derive(Debug)]
+pub enum Put {
+    Written,
+    /// The store says that the version exists, or did not say what became of the write. Read it back: it may even be our own.
+    Doubtful(object_store::Error),
+}
+
+impl Log {
+    pub fn new(store: Arc<dyn ObjectStore>, table: &Path) -> Log {
+        Log { store, folder: table.clone().join("_delta_log") }
+    }
+
+    pub async fn read(&self, version: i64) -> Result<Option<CommitFile>> {
+        match self.get(&self.commit_path(version)).await? {
+            Some(body) => parse_lines(&body).map(|actions| Some(CommitFile { version, actions })),
+            None => Ok(None),
+        }
+    }
+
+    pub async fn exists(&self, version: i64) -> Result<bool> {
+        match self.store.head(&self.commit_path(version)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes a version if nobody has. Never overwrites.
+    pub async fn put(&self, commit: &CommitFile) -> Result<Put> {
+        let body = to_lines(&commit.actions)?;
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        match self.store.put_opts(&self.commit_path(commit.version), body.into(), options).await {
+            Ok(_) => Ok(Put::Written),
+            Err(error) => Ok(Put::Doubtful(error)),
+        }
+    }
+
+    fn commit_path(&self, version: i64) -> Path {
+        self.folder.clone().join(format!("{version:020}.json"))
+    }
+
+    async fn get(&self, path: &Path) -> Result<Option<Bytes>> {
+        match self.store.get(path).await {
+            Ok(found) => Ok(Some(found.bytes().await?)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl CommitFile {
+    /// The token of the commit, if Lakewire wrote it.
+    pub fn commit_id(&self) -> Option<&str> {
+        self.actions.iter().find_map(|action| action.commit_info.as_ref()?.lakewire_commit_id.as_deref())
+    }
+
+    /// Milliseconds since 1970.
+    pub fn timestamp(&self) -> Option<i64> {
+        self.actions.iter().find_map(|action| action.commit_info.as_ref()?.timestamp)
+    }
+}
+
+fn to_lines(actions: &[Action]) -> Result<Vec<u8>> {
+    let mut body = Vec::new();
+    for action in actions {
+        serde_json::to_writer(&mut body, action)?;
+        body.push(b'\n');
+    }
+    Ok(body)
+}
+
+fn parse_lines(body: &[u8]) -> Result<Vec<Action>> {
+    body.split(|byte| *byte == b'\n')
+        .filter(|line| !line.trim_ascii().is_empty())
+        .map(|line| serde_json::from_slice(line).map_err(unreadable))
+        .collect()
+}
+
+fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::data("the table's log cannot be read").with_state(SqlState::DATA_CORRUPTED).with_cause(error)
+}

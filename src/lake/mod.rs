@@ -1,0 +1,42 @@
+//! Delta tables on object storage. The rest of the house cannot tell a local folder from a bucket.
+//!
+//! # The life of a row
+//! 1. `Lake::table` hands out the one handle of a table; `Table::refresh` follows its log to the newest `Snapshot`.
+//! 2. `Table::evolve` gives the table the columns that it lacks.
+//! 3. `Table::writer` makes data files. They exist, and no log names them.
+//! 4. `Table::commit` names them in the log, with the writer's transaction: exactly once, whatever answers are lost (`commit`).
+//! 5. `LakeTable` shows a snapshot to DataFusion, which reads only the files that can matter (`scan`).
+//!
+//! Nothing here overwrites or deletes an object that a log has ever named.
+
+mod root;
+mod stores;
+
+mod location;
+
+mod table;
+
+mod commit;
+mod log;
+mod protocol;
+mod schema;
+
+mod snapshot;
+
+mod file_list;
+mod file_stats;
+
+mod writer;
+
+mod scan;
+
+#[cfg(test)]
+mod tests;
+
+pub use commit::{AddedFile, AppTransaction, Commit, Committed, Operation};
+pub use file_list::Totals;
+pub use root::Lake;
+pub use scan::LakeTable;
+pub use snapshot::Snapshot;
+pub use table::Table;
+pub use writer::TableWriter;

@@ -1,0 +1,132 @@
+//! The lake: one folder or bucket prefix that holds all tables, and under `_lakewire/` what jobs keep.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use parking_lot::Mutex;
+use url::Url;
+
+use super::location;
+use super::stores;
+use super::table::Table;
+use crate::clock::Clock;
+use crate::config::S3Config;
+use crate::error::{Error, Result};
+use crate::model::id::unique_token;
+
+/// Cheap to clone; clones share their tables.
+#[derive(Debug, Clone)]
+pub struct Lake(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// Reaches from the bucket's (or the file system's) root, so that a plan that names objects means the same on every node.
+    store: Arc<dyn ObjectStore>,
+    root: Url,
+    root_path: Path,
+    clock: Clock,
+    tables: Mutex<HashMap<Path, Arc<Table>>>,
+}
+
+impl Lake {
+    /// `root` is a local folder, which is made if it does not exist, or `s3://bucket/prefix`.
+    pub async fn open(root: &str, s3: &S3Config, clock: Clock) -> Result<Lake> {
+        let (store, root) = match root.contains("://") {
+            true => stores::open_url(root, s3, &clock).await?,
+            false => stores::open_folder(root)?,
+        };
+        Ok(Lake::with_store(store, root, clock))
+    }
+
+    /// A lake at `root` in a store that is opened already. `store` has the paths of the URL: `memory:///lake` is its folder `lake`.
+    pub fn with_store(store: Arc<dyn ObjectStore>, root: Url, clock: Clock) -> Lake {
+        let root_path = Path::from_url_path(root.path()).unwrap_or_default();
+        Lake(Arc::new(Shared { store, root, root_path, clock, tables: Mutex::default() }))
+    }
+
+    /// The table at a location: a path relative to the root, or a URL below it. One handle per location, shared. No I/O.
+    pub fn table(&self, location: &str) -> Result<Arc<Table>> {
+        let relative = location::parse(location, &self.0.root)?;
+        let path = Path::from_iter(self.0.root_path.parts().chain(relative.parts()));
+        let mut tables = self.0.tables.lock();
+        let table = tables.entry(path.clone()).or_insert_with(|| Arc::new(Table::new(self.clone(), relative.to_string(), path)));
+        Ok(table.clone())
+    }
+
+    /// The store that the lake is in. Its paths begin at the bucket: put `root_path` before them.
+    pub fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.0.store
+    }
+
+    pub fn root_path(&self) -> &Path {
+        &self.0.root_path
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// A location as other programs would open it: a path of the file system, or a URL.
+    pub fn url_of(&self, location: &str) -> String {
+        let location = location::parse(location, &self.0.root).map_or_else(|_| location.to_string(), String::from);
+        match self.0.root.to_file_path() {
+            Ok(folder) => folder.join(location).display().to_string(),
+            Err(()) => format!("{}/{location}", self.0.root.as_str().trim_end_matches('/')),
+        }
+    }
+
+    /// Lets the queries of this environment read the lake's files.
+    pub fn register(&self, env: &RuntimeEnv) {
+        env.register_object_store(self.store_url().as_ref(), self.0.store.clone());
+    }
+
+    /// The URL under which scans name the store.
+    pub(super) fn store_url(&self) -> ObjectStoreUrl {
+        ObjectStoreUrl::parse(&self.0.root[..url::Position::BeforePath]).expect("a URL up to its path names a store")
+    }
+
+    /// The URL of a folder in the store.
+    pub(super) fn folder_url(&self, path: &Path) -> Url {
+        let mut url = self.0.root.clone();
+        url.path_segments_mut()
+            .expect("a lake's root can have a path")
+            .clear()
+            .extend(path.parts().map(|part| part.as_ref().to_string()))
+            .push("");
+        url
+    }
+
+    /// Whether we may write here, and whether the store keeps its word that an object is made once. Everything rests on that.
+    pub async fn check(&self) -> Result<()> {
+        let probe = self.0.root_path.clone().join("_lakewire").join("probe").join(unique_token());
+        let create = || PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        self.0.store.put_opts(&probe, b"probe".as_slice().into(), create()).await.map_err(|error| self.refused(error))?;
+        let second = self.0.store.put_opts(&probe, b"again".as_slice().into(), create()).await;
+        self.0.store.delete(&probe).await.map_err(|error| self.refused(error))?;
+        match second {
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(()),
+            Ok(_) => Err(Error::unsupported("the object store does not support conditional writes")
+                .with_detail(format!("{} let an object be created twice", self.0.root))
+                .with_hint("use a store that honours If-None-Match on PUT: without it two writers could overwrite each other")),
+            Err(error) => Err(self.refused(error)),
+        }
+    }
+
+    fn refused(&self, error: object_store::Error) -> Error {
+        let place = self.url_of("");
+        let (message, hint) = match &error {
+            object_store::Error::NotFound { .. } => {
+                (format!("the lake's bucket does not exist: {place}"), "create the bucket, or correct --lake")
+            }
+            object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
+                (format!("the lake refuses access: {place}"), "check the credentials, and that they may read, write, list and delete there")
+            }
+            _ => (format!("the lake cannot be written: {place}"), "check --lake, the endpoint and the network"),
+        };
+        Error::unavailable(message).with_cause(error).with_hint(hint)
+    }
+}

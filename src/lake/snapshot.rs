@@ -1,0 +1,154 @@
+//! A table as one version of its log has it. A snapshot never changes; the next version's shares almost all of it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+use chrono::{DateTime, Utc};
+
+use super::file_list::{FileKey, FileList, Shape, Totals};
+use super::log::CommitFile;
+use super::log::action::{Action, Add, Metadata, Protocol, Remove, data_path};
+use super::schema;
+use crate::error::Result;
+
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    version: Option<i64>,
+    protocol: Arc<Protocol>,
+    metadata: Option<Arc<Metadata>>,
+    files: FileList,
+    transactions: Arc<BTreeMap<String, i64>>,
+    last_commit_millis: Option<i64>,
+}
+
+impl Snapshot {
+    /// Of a table that does not exist yet.
+    pub fn absent() -> Snapshot {
+        Snapshot {
+            version: None,
+            protocol: Arc::new(Protocol::lowest()),
+            metadata: None,
+            files: FileList::empty(Arc::new(Shape::new(Arc::new(Schema::empty()), Vec::new()))),
+            transactions: Arc::default(),
+            last_commit_millis: None,
+        }
+    }
+
+    /// `None`: the table does not exist.
+    pub fn version(&self) -> Option<i64> {
+        self.version
+    }
+
+    /// The columns in their declared order, partition columns among them.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.files.shape().table
+    }
+
+    pub fn partition_columns(&self) -> &[String] {
+        &self.files.shape().partition_columns
+    }
+
+    /// How many files, bytes and rows there are.
+    pub fn totals(&self) -> Totals {
+        self.files.totals()
+    }
+
+    /// The last version that an application has committed to this table.
+    pub fn transaction(&self, app_id: &str) -> Option<i64> {
+        self.transactions.get(app_id).copied()
+    }
+
+    /// When the last commit was made, by its writer's clock. Not known if the log was read from a checkpoint only.
+    pub fn last_commit(&self) -> Option<DateTime<Utc>> {
+        self.last_commit_millis.and_then(DateTime::from_timestamp_millis)
+    }
+
+    pub(super) fn next_version(&self) -> i64 {
+        self.version.map_or(0, |version| version + 1)
+    }
+
+    pub(super) fn files(&self) -> &FileList {
+        &self.files
+    }
+
+    pub(super) fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_deref()
+    }
+
+    pub(super) fn protocol(&self) -> &Protocol {
+        &self.protocol
+    }
+
+    /// Whether the files are simply to be read: no column mapping, no deletion vector, nothing we do not know.
+    pub(super) fn reads_plainly(&self) -> bool {
+        let by_protocol = self.metadata.as_ref().is_none_or(|metadata| self.protocol.reads_plainly(metadata));
+        by_protocol && self.totals().files_with_deletion_vector == 0
+    }
+
+    /// Fails by name if we cannot append to this table.
+    pub(super) fn check_appendable(&self) -> Result<()> {
+        match &self.metadata {
+            Some(metadata) => self.protocol.check_appendable(metadata, self.schema()),
+            None => Ok(()),
+        }
+    }
+
+    /// The snapshot after one more commit.
+    pub(super) fn after(&self, commit: &CommitFile) -> Result<Snapshot> {
+        let mut next = self.clone();
+        // Data files that we wrote have names that were never used before, so that they cannot stand in the list already.
+        let adds_may_repeat = commit.commit_id().is_none();
+        next.take_table_actions(&commit.actions)?;
+        next.take_removes(&commit.actions, adds_may_repeat)?;
+        next.take_adds(&commit.actions)?;
+        next.version = Some(commit.version);
+        next.last_commit_millis = commit.timestamp();
+        Ok(next)
+    }
+
+    pub(super) fn take_table_actions(&mut self, actions: &[Action]) -> Result<()> {
+        for action in actions {
+            if let Some(protocol) = &action.protocol {
+                self.protocol = Arc::new(protocol.clone());
+            }
+            if let Some(metadata) = &action.meta_data {
+                let table = schema::from_delta(&metadata.schema_string)?;
+                self.files = self.files.reshaped(Arc::new(Shape::new(table, metadata.partition_columns.clone())));
+                self.metadata = Some(Arc::new(metadata.clone()));
+            }
+            if let Some(txn) = &action.txn {
+                Arc::make_mut(&mut self.transactions).insert(txn.app_id.clone(), txn.version);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_removes(&mut self, actions: &[Action], adds_may_repeat: bool) -> Result<()> {
+        let removed = actions.iter().filter_map(|action| action.remove.as_ref()).map(Remove::key);
+        let repeated = actions.iter().filter_map(|action| action.add.as_ref()).filter(|_| adds_may_repeat).map(Add::key);
+        self.files.remove(&removed.chain(repeated).collect::<Result<HashSet<_>>>()?)
+    }
+
+    pub(super) fn take_adds(&mut self, actions: &[Action]) -> Result<()> {
+        let adds: Vec<_> = actions.iter().filter_map(|action| action.add.as_ref()).collect();
+        self.files.append(&adds)
+    }
+
+    /// What was taken so far is all there is up to this version.
+    pub(super) fn complete_at(&mut self, version: i64) {
+        self.version = Some(version);
+    }
+}
+
+impl Add {
+    fn key(&self) -> Result<FileKey> {
+        Ok(FileKey { path: data_path(&self.path)?.into(), vector: self.deletion_vector.as_ref().map(|vector| vector.unique_id()) })
+    }
+}
+
+impl Remove {
+    fn key(&self) -> Result<FileKey> {
+        Ok(FileKey { path: data_path(&self.path)?.into(), vector: self.deletion_vector.as_ref().map(|vector| vector.unique_id()) })
+    }
+}

@@ -1,0 +1,277 @@
+//! One Delta table: follow its log, make it, give it columns. All who use a table share one handle, so that its log is followed once.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use parking_lot::RwLock;
+
+use super::commit::{Advance, Operation};
+use super::log::Log;
+use super::log::action::{Action, Format, Metadata};
+use super::log::listing::Listing;
+use super::root::Lake;
+use super::schema::{same_type, to_delta};
+use super::snapshot::Snapshot;
+use crate::error::{Error, Result, SqlState};
+use crate::model::id::unique_token;
+
+/// How long nobody may have looked at the log before we ask whether what we know of it still stands.
+const TRUST_SECONDS: i64 = 600;
+/// How many commits are fetched at once when a log is read from its beginning.
+const COMMITS_IN_FLIGHT: usize = 16;
+
+#[derive(Debug)]
+pub struct Table {
+    pub(super) lake: Lake,
+    location: String,
+    pub(super) path: Path,
+    pub(super) log: Log,
+    known: RwLock<Option<Known>>,
+    /// Held by the one task that reads or writes the log's end.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    snapshot: Arc<Snapshot>,
+    /// When the log was last seen to end there.
+    seen: DateTime<Utc>,
+}
+
+impl Table {
+    pub(super) fn new(lake: Lake, location: String, path: Path) -> Table {
+        let log = Log::new(lake.store().clone(), &path);
+        Table { lake, location, path, log, known: RwLock::new(None), turn: tokio::sync::Mutex::new(()) }
+    }
+
+    /// The location it was opened by, relative to the lake's root.
+    pub fn location(&self) -> &str {
+        &self.location
+    }
+
+    /// The last snapshot known. No I/O.
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.known.read().as_ref().map(|known| known.snapshot.clone())
+    }
+
+    /// The newest snapshot. One small request when nothing is new; the first call reads the whole log. A table that does not exist has a
+    /// snapshot without version and columns.
+    pub async fn refresh(&self) -> Result<Arc<Snapshot>> {
+        let _turn = self.turn.lock().await;
+        self.follow().await
+    }
+
+    /// Makes the table, as version 0.
+    ///
+    /// Errors: `Duplicate` if it exists, `Invalid` if a partition column is not among the columns.
+    pub async fn create(&self, schema: SchemaRef, partition_by: &[String], name: &str) -> Result<Arc<Snapshot>> {
+        let _turn = self.turn.lock().await;
+        if self.follow().await?.version().is_some() {
+            return Err(self.exists_already());
+        }
+        let metadata = new_metadata(&schema, partition_by, name, self.now_millis())?;
+        self.advance(Operation::CreateTable, |snapshot| match snapshot.version() {
+            Some(_) => Err(self.exists_already()),
+            None => Ok(Advance::Write(creation(snapshot, &schema, metadata.clone()))),
+        })
+        .await?;
+        self.must_know()
+    }
+
+    /// Gives the table these columns, and makes it with `partition_by` if it does not exist. Columns that it has already are left as they
+    /// are; new ones are nullable. May be repeated, and called by several at once: they converge.
+    ///
+    /// Errors: `Invalid` if a column exists with another type, `Unsupported` if another engine's table forbids it.
+    pub async fn evolve(&self, wanted: &[Field], partition_by: &[String]) -> Result<Arc<Snapshot>> {
+        let _turn = self.turn.lock().await;
+        if missing_columns(&*self.follow().await?, wanted)?.is_empty() {
+            return self.must_know();
+        }
+        let name = self.path.filename().unwrap_or_default();
+        self.advance(Operation::AddColumns, |snapshot| {
+            let missing = missing_columns(snapshot, wanted)?;
+            match snapshot.metadata() {
+                _ if missing.is_empty() && snapshot.version().is_some() => Ok(Advance::Nothing),
+                None => {
+                    let schema = Schema::new(wanted.to_vec());
+                    let metadata = new_metadata(&schema, partition_by, name, self.now_millis())?;
+                    Ok(Advance::Write(creation(snapshot, &schema, metadata)))
+                }
+                Some(metadata) => widened(snapshot, metadata, missing).map(Advance::Write),
+            }
+        })
+        .await?;
+        self.must_know()
+    }
+
+    /// Brings what is known up to the end of the log. The caller has the turn.
+    pub(super) async fn follow(&self) -> Result<Arc<Snapshot>> {
+        let known = self.known.read().clone();
+        let Some(known) = known else { return self.load().await };
+        if self.is_stale(&known) && !self.still_stands(&known.snapshot).await? {
+            return self.load().await;
+        }
+        let mut snapshot = known.snapshot;
+        while let Some(commit) = self.log.read(snapshot.next_version()).await? {
+            snapshot = Arc::new(snapshot.after(&commit)?);
+            self.learn(snapshot.clone());
+        }
+        self.learn(snapshot.clone());
+        Ok(snapshot)
+    }
+
+    /// What is known if it is fresh enough to write after it: a conditional write finds out whether it still is the end. Only a log that
+    /// was cleaned up while we slept would have room where there must be none.
+    pub(super) async fn end_to_write_after(&self) -> Result<Arc<Snapshot>> {
+        let known = self.known.read().clone();
+        match known {
+            Some(known) if !self.is_stale(&known) && known.snapshot.version().is_some() => Ok(known.snapshot),
+            _ => self.follow().await,
+        }
+    }
+
+    pub(super) fn learn(&self, snapshot: Arc<Snapshot>) {
+        *self.known.write() = Some(Known { snapshot, seen: self.lake.clock().now() });
+    }
+
+    pub(super) async fn take_turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
+    }
+
+    pub(super) fn now_millis(&self) -> i64 {
+        self.lake.clock().now().timestamp_millis()
+    }
+
+    /// Reads the log from its newest checkpoint on.
+    async fn load(&self) -> Result<Arc<Snapshot>> {
+        let Listing { checkpoint, commits } = self.log.list().await?;
+        let mut snapshot = match checkpoint {
+            Some(checkpoint) => {
+                let files = self.log.fetch(&checkpoint).await?;
+                tokio::task::spawn_blocking(move || {
+                    let mut snapshot = Snapshot::absent();
+                    snapshot.take_table_actions(&files.table_actions()?)?;
+                    files.for_each_files(|actions| snapshot.take_adds(&actions))?;
+                    snapshot.complete_at(checkpoint.version);
+                    Ok::<_, Error>(snapshot)
+                })
+                .await??
+            }
+            None => Snapshot::absent(),
+        };
+        let mut bodies = futures::stream::iter(commits).map(|version| self.log.read(version)).buffered(COMMITS_IN_FLIGHT);
+        while let Some(commit) = bodies.try_next().await? {
+            match commit {
+                Some(commit) if commit.version == snapshot.next_version() => snapshot = snapshot.after(&commit)?,
+                _ => return Err(self.has_gap(snapshot.next_version())),
+            }
+        }
+        let snapshot = Arc::new(snapshot);
+        self.learn(snapshot.clone());
+        Ok(snapshot)
+    }
+
+    fn is_stale(&self, known: &Known) -> bool {
+        self.lake.clock().now() - known.seen > TimeDelta::seconds(TRUST_SECONDS)
+    }
+
+    /// Logs are cleaned from their old end: as long as the commit we know is there, so are all that followed it.
+    async fn still_stands(&self, snapshot: &Snapshot) -> Result<bool> {
+        match snapshot.version() {
+            Some(version) => self.log.exists(version).await,
+            None => Ok(false),
+        }
+    }
+
+    fn must_know(&self) -> Result<Arc<Snapshot>> {
+        self.snapshot().ok_or_else(|| Error::internal("a table was changed without being read"))
+    }
+
+    fn exists_already(&self) -> Error {
+        Error::duplicate("a table exists at this location already")
+            .with_state(SqlState::DUPLICATE_TABLE)
+            .with_detail(format!("the location is {}", self.lake.url_of(&self.location)))
+    }
+
+    fn has_gap(&self, version: i64) -> Error {
+        Error::data("the table's log has a gap")
+            .with_state(SqlState::DATA_CORRUPTED)
+            .with_detail(format!("version {version} of {} is missing", self.lake.url_of(&self.location)))
+    }
+}
+
+fn new_metadata(schema: &Schema, partition_by: &[String], name: &str, now_millis: i64) -> Result<Metadata> {
+    for column in partition_by {
+        let field = schema.field_with_name(column).map_err(|_| {
+            Error::invalid(format!("partition column \"{column}\" is not a column of the table")).with_state(SqlState::UNDEFINED_COLUMN)
+        })?;
+        if field.data_type().is_nested() || field.data_type().is_binary() {
+            return Err(Error::unsupported(format!("cannot partition by column \"{column}\" of type {}", field.data_type()))
+                .with_hint("partition by a date, a text or a number"));
+        }
+    }
+    Ok(Metadata {
+        id: unique_uuid(),
+        name: Some(name.to_string()),
+        description: None,
+        format: Format { provider: "parquet".into(), options: Default::default() },
+        schema_string: to_delta(schema)?,
+        partition_columns: partition_by.to_vec(),
+        configuration: Default::default(),
+        created_time: Some(now_millis),
+    })
+}
+
+/// A token in the form that the protocol asks of a table's id.
+fn unique_uuid() -> String {
+    let token = unique_token();
+    format!("{}-{}-{}-{}-{}", &token[..8], &token[8..12], &token[12..16], &token[16..20], &token[20..])
+}
+
+fn creation(absent: &Snapshot, schema: &Schema, metadata: Metadata) -> Vec<Action> {
+    vec![Action::protocol(absent.protocol().raised_for(schema)), Action::metadata(metadata)]
+}
+
+/// The columns that are wanted and not there, nullable unless the table is yet to be made.
+fn missing_columns(snapshot: &Snapshot, wanted: &[Field]) -> Result<Vec<Field>> {
+    let mut missing: Vec<Field> = Vec::new();
+    for field in wanted {
+        let known = snapshot.schema().fields().iter().map(|known| known.as_ref()).chain(&missing);
+        match known.into_iter().find(|known| known.name().to_lowercase() == field.name().to_lowercase()) {
+            None => missing.push(field.clone().with_nullable(true)),
+            Some(known) if known.name() == field.name() && same_type(known, field) => {}
+            Some(known) => return Err(conflicting(known, field)),
+        }
+    }
+    Ok(missing)
+}
+
+fn conflicting(known: &Field, wanted: &Field) -> Error {
+    use crate::model::SqlType;
+    Error::invalid(format!("column \"{}\" of the table is not what is to be written", known.name()))
+        .with_state(SqlState::DATATYPE_MISMATCH)
+        .with_detail(format!(
+            "the table has \"{}\" {}, to be written is \"{}\" {}",
+            known.name(),
+            SqlType::from_field(known),
+            wanted.name(),
+            SqlType::from_field(wanted)
+        ))
+        .with_hint("cast it, or give it another name")
+}
+
+fn widened(snapshot: &Snapshot, metadata: &Metadata, missing: Vec<Field>) -> Result<Vec<Action>> {
+    snapshot.check_appendable()?;
+    let fields = snapshot.schema().fields().iter().cloned().chain(missing.into_iter().map(Arc::new));
+    let schema = Schema::new(fields.collect::<Vec<_>>());
+    let mut actions = Vec::new();
+    let protocol = snapshot.protocol().raised_for(&schema);
+    if protocol != *snapshot.protocol() {
+        actions.push(Action::protocol(protocol));
+    }
+    actions.push(Action::metadata(Metadata { schema_string: to_delta(&schema)?, ..metadata.clone() }));
+    Ok(actions)
+}
