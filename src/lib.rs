@@ -14,3 +14,9 @@ pub mod catalog;
 
 pub mod formats;
 pub mod sources;
+
+pub mod query;
+
+pub mod session;
+
+pub mod server;

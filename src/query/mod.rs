@@ -1,0 +1,3 @@
+//! Answers SELECT.
+
+pub mod pg_catalog;
