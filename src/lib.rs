@@ -15,3 +15,9 @@ pub mod catalog;
 pub mod formats;
 pub mod lake;
 pub mod sources;
+
+pub mod query;
+
+pub mod session;
+
+pub mod server;

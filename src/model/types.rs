@@ -149,6 +149,27 @@ impl SqlType {
         }
     }
 
+    /// PostgreSQL's `typlen`: bytes of the binary form, -1 where it varies.
+    pub fn type_size(&self) -> i16 {
+        match self {
+            SqlType::Boolean => 1,
+            SqlType::SmallInt => 2,
+            SqlType::Integer | SqlType::Real | SqlType::Date => 4,
+            SqlType::BigInt | SqlType::Double | SqlType::Time | SqlType::Timestamp | SqlType::TimestampTz => 8,
+            SqlType::Interval => 16,
+            SqlType::Numeric { .. } | SqlType::Text | SqlType::Json | SqlType::Bytea | SqlType::Array(_) => -1,
+        }
+    }
+
+    /// PostgreSQL's `atttypmod`: precision and scale of a numeric, -1 for the rest.
+    pub fn type_modifier(&self) -> i32 {
+        const HEADER: i32 = 4;
+        match self {
+            SqlType::Numeric { precision, scale } => ((*precision as i32) << 16 | (*scale as i32 & 0x7ff)) + HEADER,
+            _ => -1,
+        }
+    }
+
     /// The type a client meant by an OID: that of a parameter. `None` where we have no such type.
     pub fn from_oid(oid: u32) -> Option<SqlType> {
         const NUMERIC: SqlType = SqlType::Numeric { precision: NUMERIC_PRECISION_MAX, scale: NUMERIC_SCALE_DEFAULT };

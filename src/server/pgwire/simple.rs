@@ -1,0 +1,59 @@
+//! The simple protocol: a text with any number of statements, run one after another, each answered as it finishes. The first
+//! error ends them all.
+
+use pgwire::messages::PgWireBackendMessage;
+use pgwire::messages::response::EmptyQueryResponse;
+
+use super::connection::Connection;
+use super::description::row_description;
+use super::encode::Format;
+use super::frontend;
+use super::interrupt::Stop;
+use super::rows::{Rows, Sent};
+use crate::error::{Error, SqlState};
+use crate::session::{Outcome, StatementText};
+
+impl Connection {
+    pub(super) async fn simple_query(&mut self, body: &[u8]) -> Result<(), Stop> {
+        self.statements.remove("");
+        self.portals.remove("");
+        let statements = self.session.split(frontend::query(body)?)?;
+        if statements.is_empty() {
+            self.socket.put(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new()))?;
+        }
+        for statement in &statements {
+            self.run_text(statement).await.map_err(|stop| match stop {
+                Stop::Failed(error) => Stop::Failed(error.shifted(statement.offset)),
+                other => other,
+            })?;
+        }
+        self.put_ready()?;
+        self.interrupts.flush(&mut self.socket).await
+    }
+
+    async fn run_text(&mut self, statement: &StatementText) -> Result<(), Stop> {
+        let session = self.session.clone();
+        let prepared = self.interrupts.run(&mut self.socket, session.prepare(&statement.text, &[])).await?;
+        if !prepared.parameters.is_empty() {
+            return Err(Error::undefined("there is no parameter $1")
+                .with_state(SqlState::UNDEFINED_PARAMETER)
+                .with_hint("parameters need a prepared statement, which drivers make; in psql use \\bind or write the value")
+                .into());
+        }
+        match self.interrupts.run(&mut self.socket, session.execute(&prepared, vec![])).await? {
+            Outcome::Done { tag } => {
+                self.put_complete(tag)?;
+                self.put_changed_parameters()
+            }
+            Outcome::Rows { schema, rows, tag } => {
+                let formats = vec![Format::Text; schema.fields().len()];
+                self.socket.put(row_description(&schema, &formats))?;
+                let mut rows = Rows::new(rows, formats, tag);
+                match rows.send(&mut self.socket, &self.interrupts, None).await? {
+                    Sent::All { rows } => self.put_complete(format!("{tag} {rows}")),
+                    Sent::Limit => Err(Error::internal("rows without a limit ended at one").into()),
+                }
+            }
+        }
+    }
+}
