@@ -11,6 +11,7 @@ pub mod fault;
 pub mod model;
 
 pub mod catalog;
+pub mod sql;
 
 pub mod formats;
 pub mod lake;

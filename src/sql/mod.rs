@@ -1,0 +1,106 @@
+//! Text to statements. No I/O, no plans, no knowledge of any connector.
+//!
+//! The life of a statement:
+//!
+//! 1. [`parse`] has the whole text cut into tokens and, at top-level semicolons, into statements (`split.rs`).
+//! 2. `statement.rs` looks at the first words. A statement of our own goes to the file of its name; `SELECT`, `VALUES` and
+//!    `INSERT` go to sqlparser, under PostgreSQL's dialect (`dialect.rs`); everything else is refused by name (`unsupported.rs`).
+//! 3. The statement's file reads tokens through a [`reader::Reader`] and makes the statement's struct. Names are folded, types
+//!    are ours, options are as written: what they mean is for the connector to say.
+//! 4. What was wrong comes back as one error with its position in the whole text (`syntax_error.rs`).
+//! 5. Later floors ask about the query: which relations it reads and which columns it names (`identifiers.rs`), what its `*`
+//!    must leave out (`metadata_columns.rs`), where in the text the thing is that a plan stumbled over (`locate.rs`).
+//!
+//! Positions inside a statement's struct count characters from 1 in [`Parsed::text`]; add [`Parsed::offset`] for the whole text.
+
+mod statement;
+
+mod alter_pipeline;
+mod alter_table;
+mod create_pipeline;
+mod create_secret;
+mod create_source;
+mod create_table;
+mod describe;
+mod drop;
+mod explain;
+mod insert;
+mod query;
+mod set;
+mod show;
+mod transaction;
+mod unsupported;
+
+mod column_def;
+mod object;
+mod with_options;
+
+mod dialect;
+pub mod identifiers;
+mod locate;
+pub mod metadata_columns;
+pub mod position;
+mod reader;
+mod split;
+mod syntax_error;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+pub use alter_pipeline::{AlterPipeline, PipelineChange};
+pub use alter_table::{AlterTable, NewColumn, TableChange};
+pub use column_def::ColumnDef;
+pub use create_pipeline::{CreatePipeline, Expectation, OnViolation};
+pub use create_secret::CreateSecret;
+pub use create_source::CreateSource;
+pub use create_table::CreateTable;
+pub use describe::Describe;
+pub use dialect::LakewireDialect;
+pub use drop::{Dependents, Drop, Files};
+pub use explain::{Explain, ExplainFormat};
+pub use insert::Insert;
+pub use locate::locate;
+pub use object::{DATABASE, ObjectKind, PUBLIC_SCHEMA, PlacedName, SYSTEM_SCHEMA};
+pub use set::{Reset, Set, SetScope, SetValue};
+pub use show::{Show, ShowCreate, ShowVariable};
+pub use split::{StatementText, split};
+pub use statement::Statement;
+pub use transaction::{Deallocate, Isolation, TransactionMode};
+
+use crate::error::Result;
+use reader::Reader;
+use split::tokens;
+
+/// A statement and the text it was made from.
+#[derive(Clone, PartialEq)]
+pub struct Parsed {
+    /// As written, from the first token to the last: no semicolon, no comments around it. The text of a secret is not in it.
+    pub text: String,
+    /// Characters before `text` in the whole.
+    pub offset: usize,
+    pub statement: Statement,
+}
+
+/// All statements of a text. The first error is the answer, even if earlier statements are fine: none has run yet.
+pub fn parse(sql: &str) -> Result<Vec<Parsed>> {
+    split::split_tokens(sql)?.into_iter().map(parse_piece).collect()
+}
+
+fn parse_piece(piece: split::Piece) -> Result<Parsed> {
+    let StatementText { text, offset } = piece.text;
+    let mut reader = Reader::new(&text, piece.tokens);
+    let statement = statement::parse(&mut reader).map_err(|error| error.shifted(offset))?;
+    let text = match &statement {
+        Statement::CreateSecret(secret) => secret.text_without_secret(),
+        _ => text,
+    };
+    Ok(Parsed { text, offset, statement })
+}
+
+impl fmt::Debug for Parsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parsed").field("text", &self.text).field("offset", &self.offset).finish_non_exhaustive()
+    }
+}

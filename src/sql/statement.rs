@@ -1,0 +1,99 @@
+//! All statements there are, and who reads which.
+
+use sqlparser::ast;
+use sqlparser::tokenizer::Token;
+
+use super::reader::Reader;
+use super::*;
+use crate::error::Result;
+
+/// A statement we run. Closed: whoever runs statements matches all of them.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Statement {
+    CreateSource(CreateSource),
+    CreateTable(CreateTable),
+    CreatePipeline(CreatePipeline),
+    CreateSecret(CreateSecret),
+    Drop(Drop),
+    AlterTable(AlterTable),
+    AlterPipeline(AlterPipeline),
+    Show(Show),
+    ShowCreate(ShowCreate),
+    ShowVariable(ShowVariable),
+    Describe(Describe),
+    Explain(Explain),
+    Flush,
+    Insert(Box<Insert>),
+    /// `SELECT`, `VALUES`, `WITH`: reads only.
+    Query(Box<ast::Query>),
+    Set(Set),
+    Reset(Reset),
+    Begin(Vec<TransactionMode>),
+    Commit,
+    Rollback,
+    /// `DISCARD ALL`
+    Discard,
+    Deallocate(Deallocate),
+}
+
+type Read = fn(&mut Reader) -> Result<Statement>;
+
+/// The words a statement begins with, and who reads it from there. Where two match, the earlier counts.
+const STATEMENTS: [(&[&str], Read); 31] = [
+    (&["SELECT"], |r| r.query().map(Statement::Query)),
+    (&["WITH"], |r| r.query().map(Statement::Query)),
+    (&["VALUES"], |r| r.query().map(Statement::Query)),
+    (&["INSERT"], |r| insert::parse(r).map(|insert| Statement::Insert(Box::new(insert)))),
+    (&["CREATE", "SOURCE"], |r| create_source::parse(r).map(Statement::CreateSource)),
+    (&["CREATE", "TABLE"], |r| create_table::parse(r).map(Statement::CreateTable)),
+    (&["CREATE", "PIPELINE"], |r| create_pipeline::parse(r).map(Statement::CreatePipeline)),
+    (&["CREATE", "OR", "REPLACE", "PIPELINE"], |r| create_pipeline::parse(r).map(Statement::CreatePipeline)),
+    (&["CREATE", "SECRET"], |r| create_secret::parse(r).map(Statement::CreateSecret)),
+    (&["DROP", "SOURCE"], |r| drop::parse(r).map(Statement::Drop)),
+    (&["DROP", "TABLE"], |r| drop::parse(r).map(Statement::Drop)),
+    (&["DROP", "PIPELINE"], |r| drop::parse(r).map(Statement::Drop)),
+    (&["DROP", "SECRET"], |r| drop::parse(r).map(Statement::Drop)),
+    (&["ALTER", "TABLE"], |r| alter_table::parse(r).map(Statement::AlterTable)),
+    (&["ALTER", "PIPELINE"], |r| alter_pipeline::parse(r).map(Statement::AlterPipeline)),
+    (&["SHOW", "CREATE"], |r| show::create(r).map(Statement::ShowCreate)),
+    (&["SHOW"], show_list_or_variable),
+    (&["DESCRIBE"], |r| describe::parse(r).map(Statement::Describe)),
+    (&["DESC"], |r| describe::parse(r).map(Statement::Describe)),
+    (&["EXPLAIN"], |r| explain::parse(r).map(Statement::Explain)),
+    (&["FLUSH"], |r| r.expect(&["FLUSH"]).map(|()| Statement::Flush)),
+    (&["SET"], |r| set::parse(r).map(Statement::Set)),
+    (&["RESET"], |r| set::reset(r).map(Statement::Reset)),
+    (&["BEGIN"], transaction::begin),
+    (&["START", "TRANSACTION"], transaction::begin),
+    (&["COMMIT"], transaction::commit),
+    (&["END"], transaction::commit),
+    (&["ROLLBACK"], transaction::rollback),
+    (&["ABORT"], transaction::rollback),
+    (&["DISCARD"], transaction::discard),
+    (&["DEALLOCATE"], transaction::deallocate),
+];
+
+/// A whole statement: nothing may follow it.
+pub(super) fn parse(reader: &mut Reader) -> Result<Statement> {
+    let statement = statement(reader)?;
+    reader.expect_end()?;
+    Ok(statement)
+}
+
+/// A statement at the reader's place, also within another.
+pub(super) fn statement(reader: &mut Reader) -> Result<Statement> {
+    if reader.peek_token(&Token::LParen) {
+        return reader.query().map(Statement::Query);
+    }
+    match STATEMENTS.iter().find(|(words, _)| reader.peek(words)) {
+        Some((_, read)) => read(reader),
+        None => Err(unsupported::error(reader)),
+    }
+}
+
+fn show_list_or_variable(reader: &mut Reader) -> Result<Statement> {
+    match show::list(reader) {
+        Some(list) => Ok(Statement::Show(list)),
+        None => show::variable(reader).map(Statement::ShowVariable),
+    }
+}
