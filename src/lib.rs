@@ -17,6 +17,7 @@ pub mod formats;
 pub mod lake;
 pub mod sources;
 
+pub mod flow;
 pub mod query;
 
 pub mod session;

@@ -10,7 +10,7 @@ use arrow::compute::{and, concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::DFSchema;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::TaskContext;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::LogicalPlan;
@@ -215,7 +215,7 @@ fn register(context: &SessionContext, input: &Input, metadata: &[&str]) -> Resul
     let schema = Arc::new(Schema::new(fields));
     let slot = Arc::new(Slot { schema: schema.clone(), rows: Mutex::new(None) });
     let table = StreamingTable::try_new(schema.clone(), vec![slot.clone()])?;
-    context.register_table(datafusion::sql::TableReference::bare(input.name.as_str()), Arc::new(table))?;
+    context.register_table(datafusion::common::TableReference::bare(input.name.as_str()), Arc::new(table))?;
     Ok(CompiledInput { id: input.id, columns: input.columns.len(), schema, slot })
 }
 

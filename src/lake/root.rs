@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use parking_lot::Mutex;
@@ -82,6 +83,23 @@ impl Lake {
     /// Lets the queries of this environment read the lake's files.
     pub fn register(&self, env: &RuntimeEnv) {
         env.register_object_store(self.store_url().as_ref(), self.0.store.clone());
+    }
+
+    /// Removes everything that stands at a location, the log last: while there is a log, there is a table to be purged again.
+    pub async fn purge(&self, location: &str) -> Result<()> {
+        let path = self.table(location)?.path.clone();
+        let log = path.clone().join("_delta_log");
+        let objects = self.0.store.list(Some(&path)).map_ok(|object| object.location).boxed();
+        let found: Vec<Path> = objects.try_collect().await.map_err(|error| self.refused(error))?;
+        let (log_files, data_files): (Vec<_>, Vec<_>) = found.into_iter().partition(|object| object.prefix_matches(&log));
+        for file in data_files.into_iter().chain(log_files) {
+            match self.0.store.delete(&file).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(self.refused(error)),
+            }
+        }
+        self.0.tables.lock().remove(&path);
+        Ok(())
     }
 
     /// The URL under which scans name the store.

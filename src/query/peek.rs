@@ -92,6 +92,11 @@ impl Peek {
         Peek { object, columns, schema: Arc::new(Schema::new(fields)), services }
     }
 
+    /// The columns without those that only appear when they are named.
+    pub fn data_schema(&self) -> SchemaRef {
+        column::to_arrow_schema(&self.columns)
+    }
+
     async fn rows(&self) -> Result<RecordBatch> {
         let Definition::Source(definition) = &self.object.definition else {
             return Err(Error::internal(format!("\"{}\" is not a source", self.object.name)));

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider, TableProvider};
 use datafusion::error::Result as DataFusionResult;
@@ -10,24 +11,24 @@ use datafusion::prelude::SessionContext;
 
 use super::QueryServices;
 use super::peek::Peek;
-use super::system::{SYSTEM_TABLES, SystemRelation};
-use crate::catalog::{Definition, Object, ObjectKind};
+use super::pg_catalog::{self, RelationInfo, RelationKind, Relations};
+use super::system::{SYSTEM_TABLES, SystemRelation, schema_of};
+use crate::catalog::{Definition, Object, ObjectKind, TableDef};
 use crate::error::{Error, Result};
 use crate::flow::rejects;
 use crate::lake::LakeTable;
 use crate::model::Name;
-use crate::sql::planner;
-
-/// The schema of the server's own tables.
-pub const SYSTEM_SCHEMA: &str = "lakewire";
+use crate::sql::{self, planner};
 
 /// The context that all sessions share; a session plans with its own copy of the state.
 pub fn context(services: &Arc<QueryServices>) -> Result<SessionContext> {
     let context = planner::context(services.runtime.clone(), services.config.worker_threads)?;
     let catalog = MemoryCatalogProvider::new();
-    catalog.register_schema(planner::SCHEMA, Arc::new(PublicSchema { services: services.clone() }))?;
-    catalog.register_schema(SYSTEM_SCHEMA, Arc::new(SystemSchema { services: services.clone() }))?;
-    context.register_catalog(planner::DATABASE, Arc::new(catalog));
+    catalog.register_schema(sql::PUBLIC_SCHEMA, Arc::new(PublicSchema { services: services.clone() }))?;
+    catalog.register_schema(sql::SYSTEM_SCHEMA, Arc::new(SystemSchema { services: services.clone() }))?;
+    context.register_catalog(sql::DATABASE, Arc::new(catalog));
+    let browsable = Arc::new(Browsable { services: Arc::downgrade(services) });
+    pg_catalog::register(&context, browsable, "lakewire", sql::DATABASE)?;
     Ok(context)
 }
 
@@ -115,4 +116,56 @@ impl fmt::Debug for SystemSchema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SystemSchema")
     }
+}
+
+/// What tools that browse see.
+#[derive(Debug)]
+struct Browsable {
+    services: std::sync::Weak<QueryServices>,
+}
+
+impl Relations for Browsable {
+    fn schemas(&self) -> Vec<String> {
+        vec![sql::PUBLIC_SCHEMA.to_string(), sql::SYSTEM_SCHEMA.to_string()]
+    }
+
+    fn relations(&self, schema: &str) -> Vec<RelationInfo> {
+        let Some(services) = self.services.upgrade() else { return vec![] };
+        match schema {
+            sql::PUBLIC_SCHEMA => browse_public(&services),
+            sql::SYSTEM_SCHEMA => browse_system(),
+            _ => vec![],
+        }
+    }
+}
+
+fn browse_public(services: &Arc<QueryServices>) -> Vec<RelationInfo> {
+    let catalog = services.flow.catalog.snapshot();
+    let mut found = vec![];
+    for object in catalog.iter_kind(ObjectKind::Table).chain(catalog.iter_kind(ObjectKind::Source)) {
+        let (kind, columns) = match &object.definition {
+            Definition::Table(table) => (RelationKind::Table, columns_of(services, table)),
+            _ => (RelationKind::Source, Peek::new(object.as_ref().clone(), services.clone()).data_schema()),
+        };
+        found.push(RelationInfo { name: object.name.to_string(), kind, columns });
+    }
+    found
+}
+
+/// As the log was last seen, else as declared: browsing does no I/O.
+fn columns_of(services: &QueryServices, table: &TableDef) -> SchemaRef {
+    let seen = services.flow.lake.table(&table.location).ok().and_then(|table| table.snapshot());
+    match seen {
+        Some(snapshot) => snapshot.schema().clone(),
+        None => {
+            let fields = table.columns.iter().map(|column| column.data_type.to_field(&column.name, !column.not_null));
+            Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+        }
+    }
+}
+
+fn browse_system() -> Vec<RelationInfo> {
+    let view = |name: &str, columns| RelationInfo { name: name.to_string(), kind: RelationKind::View, columns };
+    let tables = SYSTEM_TABLES.iter().map(|table| view(table.name(), schema_of(*table)));
+    tables.chain([view("rejects", rejects::schema())]).collect()
 }

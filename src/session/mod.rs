@@ -19,10 +19,11 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, Result, SqlState};
 use crate::model::SqlType;
-use crate::sql::{self, StatementText};
+use crate::sql;
 
 pub use outcome::{Notice, Outcome};
 pub use prepare::Prepared;
+pub use crate::sql::StatementText;
 pub use services::Services;
 pub use transaction::TransactionStatus;
 

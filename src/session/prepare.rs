@@ -68,7 +68,7 @@ pub async fn plan_query(session: &Session, query: &ast::Query, text: &str) -> Re
 /// Plans a statement of the planner's own.
 pub async fn plan(session: &Session, statement: ast::Statement, text: &str) -> Result<LogicalPlan> {
     let statement = match pg_catalog::touches_catalog(&statement) {
-        true => pg_catalog::rewrite(statement),
+        true => pg_catalog::rewrite(statement, text),
         false => statement,
     };
     let statement = DataFusionStatement::Statement(Box::new(statement));

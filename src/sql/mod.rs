@@ -41,6 +41,7 @@ mod locate;
 pub mod metadata_columns;
 pub mod position;
 mod reader;
+pub mod planner;
 mod split;
 mod syntax_error;
 
@@ -69,7 +70,7 @@ pub use split::{StatementText, split};
 pub use statement::Statement;
 pub use transaction::{Deallocate, Isolation, TransactionMode};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use reader::Reader;
 use split::tokens;
 
@@ -86,6 +87,14 @@ pub struct Parsed {
 /// All statements of a text. The first error is the answer, even if earlier statements are fine: none has run yet.
 pub fn parse(sql: &str) -> Result<Vec<Parsed>> {
     split::split_tokens(sql)?.into_iter().map(parse_piece).collect()
+}
+
+/// A text that is one query, such as the catalog keeps.
+pub fn parse_query(text: &str) -> Result<sqlparser::ast::Query> {
+    match parse(text)?.into_iter().map(|parsed| parsed.statement).collect::<Vec<_>>().as_slice() {
+        [Statement::Query(query)] => Ok(query.as_ref().clone()),
+        _ => Err(Error::syntax("a single query is expected here")),
+    }
 }
 
 fn parse_piece(piece: split::Piece) -> Result<Parsed> {

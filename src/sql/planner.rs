@@ -5,10 +5,8 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use std::sync::Arc;
 
+use super::{DATABASE, PUBLIC_SCHEMA};
 use crate::error::Result;
-
-pub const DATABASE: &str = "lakewire";
-pub const SCHEMA: &str = "public";
 
 /// A planner without tables. `threads` is how many ways a query is split.
 pub fn context(runtime: Arc<RuntimeEnv>, threads: usize) -> Result<SessionContext> {
@@ -20,7 +18,7 @@ pub fn context(runtime: Arc<RuntimeEnv>, threads: usize) -> Result<SessionContex
 
 fn config(threads: usize) -> SessionConfig {
     let mut config = SessionConfig::new()
-        .with_default_catalog_and_schema(DATABASE, SCHEMA)
+        .with_default_catalog_and_schema(DATABASE, PUBLIC_SCHEMA)
         .with_information_schema(false)
         .with_target_partitions(threads)
         .with_create_default_catalog_and_schema(true);

@@ -63,7 +63,7 @@ impl<'a> OpenEpoch<'a> {
     /// Commits an epoch with nothing in it: from here on whoever owned the job before loses its next PUT and stops.
     pub async fn take_over(&mut self, positions: BTreeMap<ObjectId, Positions>) -> Result<()> {
         let manifest = self.manifests.draft(self.committed.next(), positions, vec![], self.totals.clone());
-        self.decide(&manifest).await?;
+        decide(&self.manifests, &manifest).await?;
         self.committed = manifest.epoch;
         self.status.committed(self.committed, &self.totals, manifest.committed_at_micros);
         Ok(())
@@ -110,7 +110,7 @@ impl<'a> OpenEpoch<'a> {
     /// Seal, decide, publish, acknowledge. After an error it is not known how far it came: the job must recover.
     pub async fn commit(&mut self, positions: BTreeMap<ObjectId, Positions>) -> Result<()> {
         let manifest = self.seal(positions).await?;
-        self.decide(&manifest).await?;
+        decide(&self.manifests, &manifest).await?;
         crash_point(fault::EPOCH_DECIDED);
         publish(&self.services.lake, &manifest).await?;
         crash_point(fault::EPOCH_PUBLISHED);
@@ -131,15 +131,16 @@ impl<'a> OpenEpoch<'a> {
         crash_point(fault::EPOCH_SEALED);
         Ok(manifest)
     }
+}
 
-    async fn decide(&self, manifest: &Manifest) -> Result<()> {
-        match self.manifests.decide(manifest).await? {
-            Decision::Committed => Ok(()),
-            Decision::Lost => Err(Error::state("another server has taken the job over")
-                .with_state(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE)
-                .with_detail(format!("it committed epoch {} of job {}", manifest.epoch, self.spec.job))
-                .with_hint("nothing is lost: the job goes on over there; ALTER PIPELINE … RESUME takes it back")),
-        }
+/// The commit point.
+async fn decide(manifests: &Manifests, manifest: &Manifest) -> Result<()> {
+    match manifests.decide(manifest).await? {
+        Decision::Committed => Ok(()),
+        Decision::Lost => Err(Error::state("another server has taken the job over")
+            .with_state(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE)
+            .with_detail(format!("it committed epoch {} of job {}", manifest.epoch, manifest.job))
+            .with_hint("nothing is lost: the job goes on over there; ALTER PIPELINE … RESUME takes it back")),
     }
 }
 
@@ -148,7 +149,7 @@ async fn publish(lake: &Lake, manifest: &Manifest) -> Result<()> {
     for (nth, prepared) in manifest.commits.iter().enumerate() {
         if !prepared.files.is_empty() {
             let transaction = AppTransaction { app_id: manifest.job.to_string(), version: manifest.epoch.0 as i64 };
-            let operation = Operation::StreamingUpdate { epoch: manifest.epoch };
+            let operation = Operation::StreamingUpdate { epoch: manifest.epoch.0 };
             let commit = Commit { adds: prepared.files.clone(), transaction: Some(transaction), operation };
             lake.table(&prepared.table)?.commit(commit).await?;
         }

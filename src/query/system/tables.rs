@@ -40,6 +40,7 @@ impl SystemTable for Tables {
         for object in catalog.iter_kind(ObjectKind::Table) {
             let Definition::Table(table) = &object.definition else { continue };
             let snapshot = services.flow.lake.table(&table.location)?.refresh().await?;
+            let totals = snapshot.totals();
             let mode = match table.mode {
                 SchemaMode::Fixed => "fixed",
                 SchemaMode::Evolve => "evolve",
@@ -51,9 +52,9 @@ impl SystemTable for Tables {
                 text(table.partition_by.join(", ")),
                 bigint_or_null(snapshot.version().map(|version| version as u64)),
                 bigint(snapshot.schema().fields().len() as u64),
-                bigint(snapshot.file_count() as u64),
-                bigint_or_null(snapshot.row_count().map(|rows| rows as u64)),
-                bigint(snapshot.byte_count()),
+                bigint(totals.files),
+                bigint_or_null((totals.files_without_row_count == 0).then_some(totals.rows)),
+                bigint(totals.bytes),
                 time_or_null(snapshot.last_commit()),
                 time(object.created_at),
                 text(&object.sql),

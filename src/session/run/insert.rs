@@ -7,7 +7,7 @@ use datafusion::scalar::ScalarValue;
 use futures::StreamExt;
 use sqlparser::ast;
 
-use super::super::prepare::{bind, plan, plan_query};
+use super::super::prepare::{self, bind, plan_query};
 use super::super::{Outcome, Session};
 use crate::catalog::{Definition, Object, TableDef};
 use crate::error::{Error, Result, SqlState};
@@ -39,7 +39,7 @@ pub async fn plan(session: &Session, insert: &Insert, text: &str) -> Result<Logi
                 .with_hint("the table has no columns yet: name them in the query, with AS")),
         };
     }
-    let planned = super::super::prepare::plan(session, ast::Statement::Insert(insert.ast.clone()), text).await?;
+    let planned = prepare::plan(session, ast::Statement::Insert(insert.ast.clone()), text).await?;
     match planned {
         LogicalPlan::Dml(dml) => Ok(Arc::unwrap_or_clone(dml.input)),
         other => Err(Error::internal(format!("INSERT was planned as {}", other.display()))),
