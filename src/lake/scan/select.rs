@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::{and, cast, prep_null_mask_filter};
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::Session;
@@ -93,7 +93,11 @@ impl<'a> Choice<'a> {
         let options = RecordBatchOptions::new().with_row_count(Some(chunk.len()));
         let batch = RecordBatch::try_new_with_options(nullable(&self.partition_schema), values, &options)?;
         let result = filter.evaluate(&batch)?.into_array(chunk.len())?;
-        Ok(prep_null_mask_filter(cast(&result, &DataType::Boolean)?.as_boolean()))
+        let holds = cast(&result, &DataType::Boolean)?.as_boolean().clone();
+        match holds.null_count() {
+            0 => Ok(holds),
+            _ => Ok(prep_null_mask_filter(&holds)),
+        }
     }
 }
 
