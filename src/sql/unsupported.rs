@@ -29,7 +29,7 @@ const NOT_YET: [&[&str]; 21] = [
 ];
 
 /// Single words that begin a statement of PostgreSQL's (and of some others') that we have no use for.
-const NOT_AT_ALL: [&str; 31] = [
+const NOT_AT_ALL: [&str; 32] = [
     "ANALYZE",
     "ATTACH",
     "CALL",
@@ -55,6 +55,7 @@ const NOT_AT_ALL: [&str; 31] = [
     "REPLACE",
     "SAVEPOINT",
     "SECURITY",
+    "TABLE",
     "UNCACHE",
     "UNLISTEN",
     "UNLOAD",
