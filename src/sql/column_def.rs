@@ -92,6 +92,7 @@ fn refuse_constraints(reader: &Reader, of: ObjectKind) -> Result<()> {
     let Some((words, hint)) = REFUSED.iter().find(|(words, _)| reader.peek(words)) else { return Ok(()) };
     let error = match (of, words[0]) {
         (ObjectKind::Source, "PRIMARY") => Error::unsupported("an upsert source (PRIMARY KEY) is not supported yet"),
+        (_, "PRIMARY") => Error::unsupported(format!("PRIMARY KEY is not supported yet for a {of}")).with_hint(*hint),
         _ => Error::unsupported(format!("{} is not supported for a {of}", words.join(" "))).with_hint(*hint),
     };
     Err(error.at(reader.position()))

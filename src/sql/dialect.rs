@@ -63,6 +63,12 @@ impl Dialect for LakewireDialect {
         POSTGRES.prec_value(precedence)
     }
 
+    /// `ON` is no alias: in `SELECT 1 ON CONFLICT …` it begins the next clause.
+    fn is_column_alias(&self, keyword: &Keyword, parser: &mut Parser) -> bool {
+        *keyword != Keyword::ON && POSTGRES.is_column_alias(keyword, parser)
+    }
+
+    // All that sqlparser has PostgreSQL say differently from its defaults, but for `SELECT * alias`, which PostgreSQL refuses.
     as_in_postgres! {
         supports_unicode_string_literal, supports_filter_during_aggregation, supports_group_by_expr, allow_extract_custom,
         allow_extract_single_quotes, supports_create_index_with_clause, supports_explain_with_utility_options,

@@ -16,6 +16,16 @@ pub fn check(query: &Query, text: &str) -> Result<()> {
     }
 }
 
+/// A look-up join is in the language, but sqlparser reads it only together with forms that take words from PostgreSQL's aliases.
+pub fn name_missing_clause(error: Error) -> Error {
+    match (error.message().to_lowercase().as_str(), error.position()) {
+        ("syntax error at or near \"system_time\"", Some(position)) => {
+            Error::unsupported("FOR SYSTEM_TIME AS OF is not supported yet").at(position)
+        }
+        _ => error,
+    }
+}
+
 struct Check<'a> {
     text: &'a str,
 }
@@ -34,17 +44,19 @@ impl Visitor for Check<'_> {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Error> {
-        let start = query.span().start;
-        match &*query.body {
-            SetExpr::Insert(_) => return self.refuse("INSERT within a query", start),
-            SetExpr::Update(_) => return self.refuse("UPDATE within a query", start),
-            SetExpr::Delete(_) => return self.refuse("DELETE within a query", start),
-            SetExpr::Merge(_) => return self.refuse("MERGE within a query", start),
-            _ => {}
-        }
-        match query.locks.is_empty() {
-            true => ControlFlow::Continue(()),
-            false => self.refuse("SELECT … FOR UPDATE or FOR SHARE", start),
+        let refused = match &*query.body {
+            SetExpr::Insert(_) => "INSERT within a query",
+            SetExpr::Update(_) => "UPDATE within a query",
+            SetExpr::Delete(_) => "DELETE within a query",
+            SetExpr::Merge(_) => "MERGE within a query",
+            _ if !query.locks.is_empty() => "SELECT … FOR UPDATE or FOR SHARE",
+            _ => return ControlFlow::Continue(()),
+        };
+        match (&*query.body, self.refuse(refused, query.span().start)) {
+            (SetExpr::Insert(_), ControlFlow::Break(error)) if query.with.is_some() => {
+                ControlFlow::Break(error.with_hint("write INSERT INTO t WITH … SELECT …"))
+            }
+            (_, refused) => refused,
         }
     }
 

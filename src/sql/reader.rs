@@ -48,7 +48,11 @@ impl<'a> Reader<'a> {
 
     /// Bytes up to the end of the last token that was read.
     pub fn byte_offset_behind(&self) -> usize {
-        position::byte_offset(self.text, self.parser.get_current_token().span.end)
+        let mut index = self.parser.index();
+        while index > 0 && matches!(self.parser.token_at(index - 1).token, Token::Whitespace(_)) {
+            index -= 1;
+        }
+        position::byte_offset(self.text, self.parser.token_at(index.saturating_sub(1)).span.end)
     }
 
     pub fn text(&self) -> &'a str {
@@ -183,7 +187,7 @@ impl<'a> Reader<'a> {
         if self.parser.peek_token_ref().token == Token::EOF {
             return Err(self.unexpected("a query"));
         }
-        let query = self.run(Parser::parse_query)?;
+        let query = self.run(Parser::parse_query).map_err(query::name_missing_clause)?;
         query::check(&query, self.text)?;
         Ok(query)
     }

@@ -65,7 +65,12 @@ pub fn parse(reader: &mut Reader) -> Result<Set> {
     if !is_special && !reader.accept_token(&Token::Eq) && !reader.accept(&["TO"]) {
         return Err(reader.unexpected("= or TO"));
     }
-    Ok(Set::Variable { scope, name, name_position, value: value(reader)? })
+    // `SET TIME ZONE LOCAL` is its default.
+    let value = match is_special && reader.accept(&["LOCAL"]) {
+        true => SetValue::Default,
+        false => value(reader)?,
+    };
+    Ok(Set::Variable { scope, name, name_position, value })
 }
 
 pub fn reset(reader: &mut Reader) -> Result<Reset> {

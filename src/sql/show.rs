@@ -53,9 +53,10 @@ pub fn list(reader: &mut Reader) -> Option<Show> {
 
 pub fn create(reader: &mut Reader) -> Result<ShowCreate> {
     reader.expect(&["SHOW", "CREATE"])?;
+    let unexpected = reader.unexpected("SOURCE, TABLE or PIPELINE");
     let kind = match object_kind(reader) {
-        Some(kind) if kind != ObjectKind::Secret => kind,
-        _ => return Err(reader.unexpected("SOURCE, TABLE or PIPELINE")),
+        Some(ObjectKind::Secret) | None => return Err(unexpected),
+        Some(kind) => kind,
     };
     let PlacedName { name, position } = object_name(reader)?;
     Ok(ShowCreate { kind, name, name_position: position })

@@ -1,0 +1,135 @@
+//! Statements as a few lines of text, and errors as psql shows them.
+
+use std::fmt::Write;
+
+use crate::error::Error;
+use crate::model::{OptionValue, Options};
+use crate::sql::*;
+
+pub fn outcome(sql: &str) -> String {
+    let mut lines = match parse(sql) {
+        Ok(all) if all.is_empty() => "nothing".to_string(),
+        Ok(all) => all.iter().map(|one| statement(&one.statement, &one.text, one.offset)).collect::<Vec<_>>().join(";\n"),
+        Err(failure) => error(&failure, sql),
+    };
+    lines.truncate(lines.trim_end().len());
+    lines
+}
+
+pub fn error(error: &Error, sql: &str) -> String {
+    let mut text = format!("ERROR {}: {}\n", error.sqlstate(), error.message());
+    if let Some(position) = error.position() {
+        let before: Vec<char> = sql.chars().take(position - 1).collect();
+        let line = before.iter().filter(|c| **c == '\n').count();
+        let column = before.iter().rev().take_while(|c| **c != '\n').count();
+        let label = format!("LINE {}: ", line + 1);
+        let shown = sql.lines().nth(line).unwrap_or_default();
+        let _ = writeln!(text, "{label}{shown}\n{}^", " ".repeat(label.len() + column));
+    }
+    let _ = error.detail().map(|detail| writeln!(text, "DETAIL: {detail}"));
+    let _ = error.hint().map(|hint| writeln!(text, "HINT: {hint}"));
+    text
+}
+
+fn statement(statement: &Statement, text: &str, offset: usize) -> String {
+    let mut out = String::new();
+    match statement {
+        Statement::CreateSource(s) => {
+            let _ = writeln!(out, "create source {} @{}{}", s.name.quoted(), s.name_position, flag(s.if_not_exists, " if not exists"));
+            columns(&mut out, &s.columns);
+            options(&mut out, &s.options);
+        }
+        Statement::CreateTable(t) => {
+            let _ = writeln!(out, "create table {} @{}{}", t.name.quoted(), t.name_position, flag(t.if_not_exists, " if not exists"));
+            columns(&mut out, &t.columns);
+            t.partition_by.iter().for_each(|c| placed(&mut out, "partition by", c));
+            options(&mut out, &t.options);
+            if let (Some(query), Some(written)) = (&t.query, &t.query_text) {
+                assert_eq!(text.chars().skip(t.query_offset).collect::<String>(), *written);
+                let _ = writeln!(out, "  as {query}");
+            }
+        }
+        Statement::CreatePipeline(p) => pipeline(&mut out, p, text),
+        Statement::CreateSecret(s) => {
+            let _ = writeln!(out, "{text} @{}", s.name_position);
+        }
+        Statement::Drop(d) => {
+            let _ = writeln!(out, "drop {}{} {:?} {:?}", d.kind, flag(d.if_exists, " if exists"), d.dependents, d.files);
+            d.names.iter().for_each(|name| placed(&mut out, "name", name));
+        }
+        Statement::AlterTable(a) => {
+            let _ = writeln!(out, "alter table {} @{}{}", a.name.quoted(), a.name_position, flag(a.if_exists, " if exists"));
+            match &a.change {
+                TableChange::AddColumns(new) => new.iter().for_each(|new| {
+                    out.push_str(flag(new.if_not_exists, "  if not exists"));
+                    columns(&mut out, std::slice::from_ref(&new.column));
+                }),
+                TableChange::RenameTo(name) => placed(&mut out, "rename to", name),
+            }
+        }
+        Statement::AlterPipeline(a) => {
+            let _ = writeln!(out, "alter pipeline {} @{}{}", a.name.quoted(), a.name_position, flag(a.if_exists, " if exists"));
+            match &a.change {
+                PipelineChange::Set(new) => options(&mut out, new),
+                PipelineChange::RenameTo(name) => placed(&mut out, "rename to", name),
+                other => {
+                    let _ = writeln!(out, "  {other:?}");
+                }
+            }
+        }
+        Statement::Explain(e) => {
+            let of = self::statement(&e.of, text, offset);
+            let _ = writeln!(out, "explain {:?}{}{}\n{of}", e.format, flag(e.analyze, " analyze"), flag(e.verbose, " verbose"));
+        }
+        Statement::Insert(i) => {
+            let columns: Vec<_> = i.columns.iter().map(|c| c.quoted()).collect();
+            let _ = writeln!(out, "insert into {} @{} ({})\n  {}", i.target.quoted(), i.target_position, columns.join(", "), i.query());
+        }
+        Statement::Query(query) => {
+            let _ = writeln!(out, "query +{offset} {query}");
+        }
+        other => {
+            let _ = writeln!(out, "{other:?}");
+        }
+    }
+    out.trim_end().to_string()
+}
+
+fn pipeline(out: &mut String, p: &CreatePipeline, text: &str) {
+    let flags = format!("{}{}", flag(p.or_replace, " or replace"), flag(p.if_not_exists, " if not exists"));
+    let _ = writeln!(out, "create pipeline {} @{}{flags}", p.name.quoted(), p.name_position);
+    options(out, &p.options);
+    for e in &p.expectations {
+        assert!(text.chars().skip(e.condition_offset).collect::<String>().starts_with(&e.condition_text));
+        let _ = writeln!(out, "  expect {} ({}) {:?} [{}]", e.name.quoted(), e.condition_text, e.on_violation, e.condition);
+    }
+    let columns: Vec<_> = p.target_columns.iter().flatten().map(|c| c.quoted()).collect();
+    let columns = if p.target_columns.is_some() { format!(" ({})", columns.join(", ")) } else { String::new() };
+    let _ = writeln!(out, "  into {} @{}{columns}", p.target.quoted(), p.target_position);
+    assert_eq!(text.chars().skip(p.query_offset).collect::<String>(), p.query_text);
+    let _ = writeln!(out, "  {}", p.query);
+}
+
+fn columns(out: &mut String, columns: &[ColumnDef]) {
+    for c in columns {
+        let _ = writeln!(out, "  column {} {}{} @{}", c.name.quoted(), c.data_type, flag(c.not_null, " not null"), c.position);
+    }
+}
+
+fn options(out: &mut String, options: &Options) {
+    for (key, value) in options.iter() {
+        let _ = match value {
+            OptionValue::Text(text) => writeln!(out, "  {key} = '{text}'"),
+            OptionValue::Secret(name) => writeln!(out, "  {key} = secret {name}"),
+            OptionValue::Revealed(_) => panic!("a parser reveals nothing"),
+        };
+    }
+}
+
+fn placed(out: &mut String, what: &str, name: &PlacedName) {
+    let _ = writeln!(out, "  {what} {} @{}", name.name.quoted(), name.position);
+}
+
+fn flag(is_set: bool, text: &str) -> &str {
+    if is_set { text } else { "" }
+}
