@@ -13,6 +13,7 @@ use datafusion_pg_catalog::pg_catalog::oid_type_planner::PgOidTypePlanner;
 use datafusion_pg_catalog::pg_catalog::{create_current_database_udf, setup_pg_catalog};
 
 use super::pg_views::OWNER;
+use super::size;
 use crate::error::{Error, Result};
 
 /// Functions whose answer does not depend on their arguments: what they are asked for, we do not have.
@@ -27,10 +28,18 @@ const CONSTANTS: &[(&str, Answer)] = &[
     ("pg_get_function_arguments", Answer::Null),
     ("pg_get_userbyid", Answer::Text(OWNER)),
     ("pg_encoding_to_char", Answer::Text("UTF8")),
-    ("pg_size_pretty", Answer::Text("0 bytes")),
+    // The lake's sizes are not known without asking the bucket.
+    ("pg_relation_size", Answer::NullBigint),
+    ("pg_table_size", Answer::NullBigint),
+    ("pg_indexes_size", Answer::NullBigint),
+    ("pg_total_relation_size", Answer::NullBigint),
+    ("pg_database_size", Answer::NullBigint),
+    ("pg_tablespace_location", Answer::Null),
     ("pg_is_in_recovery", Answer::Boolean(false)),
     ("pg_function_is_visible", Answer::Boolean(true)),
     ("pg_type_is_visible", Answer::Boolean(true)),
+    ("pg_operator_is_visible", Answer::Boolean(true)),
+    ("pg_ts_config_is_visible", Answer::Boolean(true)),
     ("pg_relation_is_publishable", Answer::Boolean(false)),
 ];
 
@@ -39,6 +48,7 @@ const VERSION: &str = concat!("PostgreSQL 15.10 (Lakewire ", env!("CARGO_PKG_VER
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Answer {
     Null,
+    NullBigint,
     Text(&'static str),
     Boolean(bool),
 }
@@ -67,6 +77,7 @@ pub fn register(context: &SessionContext, user: &str, database: &str) -> Result<
     }
     context.register_udf(ScalarUDF::from(Constant::new("version", ScalarValue::from(VERSION))));
     context.register_udf(create_current_database_udf(database));
+    context.register_udf(size::pretty());
     let state = context.state_ref();
     let with_types = SessionStateBuilder::new_from_existing(context.state()).with_type_planner(Arc::new(PgOidTypePlanner)).build();
     *state.write() = with_types;
@@ -124,6 +135,7 @@ impl From<Answer> for ScalarValue {
     fn from(answer: Answer) -> ScalarValue {
         match answer {
             Answer::Null => ScalarValue::Utf8(None),
+            Answer::NullBigint => ScalarValue::Int64(None),
             Answer::Text(text) => ScalarValue::from(text),
             Answer::Boolean(value) => ScalarValue::from(value),
         }

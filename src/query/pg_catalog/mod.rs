@@ -13,6 +13,7 @@ mod pg_namespace;
 mod pg_views;
 mod provider;
 mod rewrite;
+mod size;
 mod snapshot;
 mod table;
 

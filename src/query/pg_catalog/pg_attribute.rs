@@ -5,7 +5,7 @@ use arrow::datatypes::Field;
 
 use super::provider::Derived;
 use super::snapshot::RelationEntry;
-use super::table::{Column, batch, columns, schema};
+use super::table::{Column, batch, columns, schema, text_list};
 use crate::model::SqlType;
 
 /// PostgreSQL's `default` collation, which everything that is text has.
@@ -45,7 +45,7 @@ fn attribute_columns<'a>() -> Vec<Column<Row<'a>>> {
         Integer "atttypmod" => |row| row.sql_type.type_modifier(),
         Boolean "attbyval" => |row| (1..=8).contains(&row.sql_type.type_size()),
         Text "attalign" => |row| alignment(row.sql_type.type_size()),
-        Text "attstorage" => |row| if row.sql_type.type_size() > 0 { "p" } else { "x" },
+        Text "attstorage" => |row| storage(&row.sql_type),
         Text "attcompression" => |_| "",
         Boolean "attnotnull" => |row| !row.field.is_nullable(),
         Boolean "atthasdef" => |_| false,
@@ -56,11 +56,19 @@ fn attribute_columns<'a>() -> Vec<Column<Row<'a>>> {
         Boolean "attislocal" => |_| true,
         Integer "attinhcount" => |_| 0,
         Oid "attcollation" => |row| if row.sql_type == SqlType::Text { OID_COLLATION_DEFAULT } else { 0 },
-        Null "attacl" => Utf8,
-        Null "attoptions" => Utf8,
-        Null "attfdwoptions" => Utf8,
+        Null "attacl" => text_list(),
+        Null "attoptions" => text_list(),
+        Null "attfdwoptions" => text_list(),
         Null "attmissingval" => Utf8,
     ]
+}
+
+fn storage(sql_type: &SqlType) -> &'static str {
+    match sql_type {
+        SqlType::Numeric { .. } => "m",
+        other if other.type_size() > 0 => "p",
+        _ => "x",
+    }
 }
 
 fn alignment(type_size: i16) -> &'static str {

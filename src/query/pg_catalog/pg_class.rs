@@ -4,7 +4,7 @@ use arrow::datatypes::DataType::Utf8;
 
 use super::provider::Derived;
 use super::snapshot::{OID_OWNER, RelationEntry, SchemaEntry};
-use super::table::{Column, batch, columns, schema};
+use super::table::{Column, batch, columns, schema, text_list};
 
 pub const TABLE: Derived = Derived {
     name: "pg_class",
@@ -53,8 +53,8 @@ fn class_columns<'a>() -> Vec<Column<Row<'a>>> {
         Oid "relrewrite" => |_| 0,
         Integer "relfrozenxid" => |_| 0,
         Integer "relminmxid" => |_| 0,
-        Null "relacl" => Utf8,
-        Null "reloptions" => Utf8,
+        Null "relacl" => text_list(),
+        Null "reloptions" => text_list(),
         Null "relpartbound" => Utf8,
     ]
 }

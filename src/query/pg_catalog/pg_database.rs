@@ -1,13 +1,10 @@
 //! `pg_database`: the one database there is.
 
-use std::sync::Arc;
-
-use arrow::datatypes::DataType::{self, Utf8};
-use arrow::datatypes::Field;
+use arrow::datatypes::DataType::Utf8;
 
 use super::provider::Derived;
 use super::snapshot::{OID_OWNER, database_oid};
-use super::table::{Column, Fill, batch, columns, schema};
+use super::table::{Column, batch, columns, schema, text_list};
 
 /// `pg_encoding_to_char(6)` is UTF8.
 const ENCODING_UTF8: i32 = 6;
@@ -21,7 +18,7 @@ pub const TABLE: Derived = Derived {
 };
 
 fn database_columns<'a>() -> Vec<Column<&'a str>> {
-    let mut columns: Vec<Column<&'a str>> = columns![
+    columns![
         Oid "oid" => |row| database_oid(row),
         Text "datname" => |row| row,
         Oid "datdba" => |_| OID_OWNER,
@@ -38,8 +35,6 @@ fn database_columns<'a>() -> Vec<Column<&'a str>> {
         Null "daticulocale" => Utf8,
         Null "daticurules" => Utf8,
         Null "datcollversion" => Utf8,
-    ];
-    let access = DataType::List(Arc::new(Field::new_list_field(Utf8, true)));
-    columns.push(Column { name: "datacl", fill: Fill::Null(access) });
-    columns
+        Null "datacl" => text_list(),
+    ]
 }

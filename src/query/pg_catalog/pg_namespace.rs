@@ -1,10 +1,8 @@
 //! `pg_namespace`: the schemas.
 
-use arrow::datatypes::DataType::Utf8;
-
 use super::provider::Derived;
 use super::snapshot::{OID_OWNER, SchemaEntry};
-use super::table::{Column, batch, columns, schema};
+use super::table::{Column, batch, columns, schema, text_list};
 
 pub const TABLE: Derived = Derived {
     name: "pg_namespace",
@@ -17,6 +15,6 @@ fn namespace_columns<'a>() -> Vec<Column<&'a SchemaEntry>> {
         Oid "oid" => |row| row.oid,
         Text "nspname" => |row| &row.name,
         Oid "nspowner" => |_| OID_OWNER,
-        Null "nspacl" => Utf8,
+        Null "nspacl" => text_list(),
     ]
 }

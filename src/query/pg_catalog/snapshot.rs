@@ -11,6 +11,8 @@ pub const OID_OWNER: i32 = 10;
 /// Below are PostgreSQL's own objects.
 const OID_USER_FIRST: u32 = 16_384;
 
+const SYSTEM_SCHEMAS: [&str; 2] = ["pg_catalog", "information_schema"];
+
 pub struct Snapshot {
     pub schemas: Vec<SchemaEntry>,
 }
@@ -32,11 +34,15 @@ impl Snapshot {
     pub fn take(relations: &dyn Relations) -> Snapshot {
         let mut taken = HashSet::new();
         let mut names = relations.schemas();
-        names.extend(["pg_catalog", "information_schema"].map(str::to_string));
+        names.retain(|name| !SYSTEM_SCHEMAS.contains(&name.as_str()));
+        names.extend(SYSTEM_SCHEMAS.map(str::to_string));
         names.sort();
         names.dedup();
         let schemas = names.into_iter().map(|name| {
-            let mut infos = relations.relations(&name);
+            let mut infos = match SYSTEM_SCHEMAS.contains(&name.as_str()) {
+                true => vec![],
+                false => relations.relations(&name),
+            };
             infos.sort_by(|a, b| a.name.cmp(&b.name));
             let oid = match name.as_str() {
                 "pg_catalog" => OID_SCHEMA_PG_CATALOG,

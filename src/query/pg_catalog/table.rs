@@ -32,6 +32,11 @@ pub fn batch<R>(columns: &[Column<R>], rows: &[R], schema: SchemaRef) -> Result<
     Ok(RecordBatch::try_new(schema, columns.iter().map(|column| column.array(rows)).collect())?)
 }
 
+/// The type of access lists and options.
+pub fn text_list() -> DataType {
+    DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)))
+}
+
 impl<R> Column<R> {
     fn field(&self) -> Field {
         match &self.fill {
