@@ -5,10 +5,11 @@ mod quickstart;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use lakewire::clock::Clock;
 use lakewire::config::{Config, Settings};
 use lakewire::error::{Error, Result};
 use lakewire::server::serve::Server;
-use lakewire::sources::generator::command::{GenerateArgs, generate};
+use lakewire::sources::generator::command::{self, GenerateArgs};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -52,7 +53,7 @@ fn run(command: Command) -> Result<()> {
         match command {
             Command::Serve(settings) => serve(settings.resolve()?).await,
             Command::Quickstart(args) => quickstart::run(args).await,
-            Command::Generate(args) => generate(args, &mut std::io::stdout().lock()).await,
+            Command::Generate(args) => command::run(args, Clock::wall(), &mut std::io::stdout().lock()).await,
         }
     });
     // What still blocks (a name look-up) must not keep the process.

@@ -12,7 +12,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{http, pgwire};
+use super::http::{HttpState, Readiness};
+use super::{http, metrics, pgwire};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -30,7 +31,7 @@ pub struct Server {
     pub services: Arc<Services>,
     pub pg: SocketAddr,
     pub http: SocketAddr,
-    ready: watch::Sender<bool>,
+    ready: watch::Sender<Readiness>,
     stop: CancellationToken,
     sockets: Vec<JoinHandle<Result<()>>>,
     /// Dropping a runtime within another is not allowed, so it is shut down by hand.
@@ -53,24 +54,26 @@ impl Server {
         let (pg_address, http_address) = (pg.local_addr()?, http.local_addr()?);
         let data_dir = config.data_dir.clone();
         let services = Services::start(config, Clock::wall(), Handle::current(), compute.handle().clone()).await?;
-        let (ready, is_ready) = watch::channel(false);
+        let (ready, readiness) = watch::channel(Readiness::NotReady("starting".to_string()));
         let stop = CancellationToken::new();
         let sessions = services.clone();
         let make_session = move |user: &str, database: &str| Ok(Arc::new(Session::new(sessions.clone(), user, database)?));
+        let gauges = services.clone();
+        let http_state = HttpState { readiness, metrics: metrics::install()?, refresh_metrics: Arc::new(move || metrics::refresh(&gauges)) };
         let sockets = vec![
             tokio::spawn(pgwire::serve(pg, make_session, stop.clone(), CONNECTIONS_MAX)),
-            tokio::spawn(http::serve(http, http::HttpState::new(services.clone(), is_ready), stop.clone())),
+            tokio::spawn(http::serve(http, http_state, stop.clone())),
         ];
         let listening = ListenFile { pg: pg_address.to_string(), http: http_address.to_string(), pid: std::process::id() };
         write_listen_file(&data_dir, &listening)?;
-        ready.send_replace(true);
+        ready.send_replace(Readiness::Ready);
         tracing::info!(pg = %pg_address, http = %http_address, "ready");
         Ok(Server { services, pg: pg_address, http: http_address, ready, stop, sockets, compute: Some(compute) })
     }
 
     /// Goes down: no new connections, open epochs are committed, clients are told.
     pub async fn stop(mut self) {
-        self.ready.send_replace(false);
+        self.ready.send_replace(Readiness::NotReady("shutting down".to_string()));
         self.services.shut_down(DRAIN_JOBS_MAX).await;
         self.stop.cancel();
         for socket in self.sockets.drain(..) {

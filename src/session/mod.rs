@@ -33,7 +33,6 @@ use variables::Variables;
 /// What a connection is to the rest of the server. Statements of one session come one after another.
 pub struct Session {
     services: Arc<Services>,
-    user: String,
     state: SessionState,
     variables: Mutex<Variables>,
     transaction: Mutex<Transaction>,
@@ -50,7 +49,7 @@ impl Session {
         }
         let state = services.context.state();
         let variables = Mutex::new(Variables::new(user));
-        Ok(Session { services, user: user.to_string(), state, variables, transaction: Mutex::default(), notices: Mutex::default() })
+        Ok(Session { services, state, variables, transaction: Mutex::default(), notices: Mutex::default() })
     }
 
     /// Cuts a text into statements. Empty ones are left out.
