@@ -43,7 +43,6 @@ impl Connector for GeneratorConnector {
 
     async fn open(&self, mut options: Options, clock: Clock) -> Result<Box<dyn Source>> {
         let plan = Plan::take(&mut options)?;
-        options.finish("connector \"generator\"")?;
         Ok(Box::new(GeneratorSource { plan, clock }))
     }
 }

@@ -240,7 +240,8 @@ mod tests {
     fn times_agree_with_chrono() {
         for day in (0..2_932_896).step_by(97) {
             let millis = day * MILLIS_PER_DAY + day % MILLIS_PER_DAY;
-            let expected = chrono::DateTime::from_timestamp_millis(millis).unwrap().format("{\"t\":\"%Y-%m-%dT%H:%M:%S%.3fZ\"}").to_string();
+            let expected =
+                chrono::DateTime::from_timestamp_millis(millis).unwrap().format("{\"t\":\"%Y-%m-%dT%H:%M:%S%.3fZ\"}").to_string();
             assert_eq!(written(|object| object.time("t", millis)), expected);
         }
     }

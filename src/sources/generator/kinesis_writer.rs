@@ -26,7 +26,7 @@ const _: () = assert!(CALL_RECORDS_MAX * 2 * RECORD_BYTES_MAX <= CALL_BYTES_MAX)
 const CALLS_IN_FLIGHT_MAX: usize = 8;
 const RETRY_WAIT_MIN: Duration = Duration::from_millis(100);
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
-/// Tries in a row in which the service took nothing. With the waits between them, about a minute and a half.
+/// Tries in a row in which the service took nothing. With the waits between them, a good minute.
 const FRUITLESS_TRIES_MAX: u32 = 20;
 /// Errors of a whole call that say that nothing of it was taken and that it may be tried again.
 const THROTTLED_CODES: &[&str] =

@@ -6,8 +6,8 @@ use crate::clock::Clock;
 
 const MICROS_PER_SECOND: u64 = 1_000_000;
 const WAIT_MAX: Duration = Duration::from_secs(1);
-/// At high rates records are handed out some at a time, not one by one.
-const WAIT_MIN: Duration = Duration::from_millis(20);
+/// At high rates records are handed out some at a time, this often in a second, not one by one.
+const HANDOUTS_PER_SECOND: u64 = 50;
 
 /// Record *k* is due at start + (*k* − first) / rate. Who falls behind may catch up at most one second's records at once.
 pub struct Pacer {
@@ -25,10 +25,12 @@ impl Pacer {
         Pacer { clock, rate, start_micros, first }
     }
 
-    /// Waits until record `next` is due, but about a second at most. Returns the first record that is not due: perhaps still `next`.
+    /// Waits until it is worth while to go on from record `next`, but about a second at most. Returns the first record that is not due:
+    /// perhaps still `next`.
     pub async fn wait(&mut self, next: u64) -> u64 {
-        if self.due(next) <= next {
-            tokio::time::sleep(self.until(next).clamp(WAIT_MIN, WAIT_MAX)).await;
+        let last = next.saturating_add((self.rate / HANDOUTS_PER_SECOND).saturating_sub(1));
+        if self.due(next) <= last {
+            tokio::time::sleep(self.until(last).min(WAIT_MAX)).await;
         }
         self.due(next)
     }

@@ -19,10 +19,12 @@ const TLS_FROM: u64 = 8_000;
 const RISK_SCORE_FROM: u64 = 20_000;
 const POLICY_TEXT_ONLY_FROM: u64 = 30_000;
 
+const CLIENT_VERSIONS: &[&str] = &["4.1.0", "4.1.2", "4.2.0", "5.0.0-rc1"];
 const PROTOCOLS: &[&str] = &["tcp", "tcp", "tcp", "udp", "quic"];
 const PORTS: &[u64] = &[443, 443, 443, 80, 22, 53, 3389, 5432, 8080, 8443];
 const REASONS: &[&str] = &["closed", "idle", "reset", "roamed"];
-const HOSTS: &[&str] = &["api.github.example", "jenkins.corp.example", "mail.example", "cdn.video.example", "wiki.corp.example", "ntp.example"];
+const HOSTS: &[&str] =
+    &["api.github.example", "jenkins.corp.example", "mail.example", "cdn.video.example", "wiki.corp.example", "ntp.example"];
 const RCODES: &[&str] = &["NOERROR", "NOERROR", "NOERROR", "NOERROR", "NXDOMAIN", "SERVFAIL"];
 const RESOLVERS: &[&str] = &["10.0.0.53", "10.0.1.53"];
 const METHODS: &[&str] = &["password", "passkey", "saml", "oidc"];
@@ -58,7 +60,7 @@ fn write(dice: &mut Dice, number: u64, device: Device, payload: &mut Vec<u8>) ->
         EventKind::Connect => write_connect(&mut event, dice, number),
         EventKind::Disconnect => write_disconnect(&mut event, dice),
         EventKind::Dns => write_dns(&mut event, dice),
-        EventKind::Auth => write_auth(&mut event, dice, number),
+        EventKind::Auth => write_auth(&mut event, dice),
         EventKind::Security => write_security(&mut event, dice, number),
     };
     event.end();
@@ -67,9 +69,9 @@ fn write(dice: &mut Dice, number: u64, device: Device, payload: &mut Vec<u8>) ->
 
 fn draw_kind(dice: &mut Dice) -> EventKind {
     match dice.below(100) {
-        0..30 => EventKind::Connect,
-        30..55 => EventKind::Disconnect,
-        55..80 => EventKind::Dns,
+        0..25 => EventKind::Connect,
+        25..45 => EventKind::Disconnect,
+        45..80 => EventKind::Dns,
         80..92 => EventKind::Auth,
         _ => EventKind::Security,
     }
@@ -94,13 +96,12 @@ fn write_common(event: &mut ObjectWriter<'_>, dice: &mut Dice, number: u64, kind
 fn write_connect(event: &mut ObjectWriter<'_>, dice: &mut Dice, number: u64) -> u64 {
     let bytes_in = write_traffic(event, dice, 14);
     if number >= CLIENT_VERSION_FROM {
-        write_client_version(event, dice);
+        event.text("client_version", dice.pick(CLIENT_VERSIONS));
     }
     if number >= TLS_FROM {
         event.object("tls", |tls| {
             tls.text("version", if dice.below(10) < 8 { "1.3" } else { "1.2" });
             tls.text("cipher", dice.pick(CIPHERS));
-            tls.text("sni", dice.pick(HOSTS));
         });
     }
     bytes_in
@@ -140,13 +141,10 @@ fn write_dns(event: &mut ObjectWriter<'_>, dice: &mut Dice) -> u64 {
     0
 }
 
-fn write_auth(event: &mut ObjectWriter<'_>, dice: &mut Dice, number: u64) -> u64 {
+fn write_auth(event: &mut ObjectWriter<'_>, dice: &mut Dice) -> u64 {
     event.text("method", dice.pick(METHODS));
     event.boolean("success", dice.below(10) < 9);
     event.text("application", dice.pick(APPLICATIONS));
-    if number >= CLIENT_VERSION_FROM {
-        write_client_version(event, dice);
-    }
     0
 }
 
@@ -179,8 +177,4 @@ fn write_policy(event: &mut ObjectWriter<'_>, dice: &mut Dice, number: u64) {
         false => event.whole("policy_id", policy),
         true => event.tagged("policy_id", "pol-", policy),
     }
-}
-
-fn write_client_version(event: &mut ObjectWriter<'_>, dice: &mut Dice) {
-    event.text("client_version", dice.pick(&["4.1.0", "4.1.2", "4.2.0", "5.0.0-rc1"]));
 }

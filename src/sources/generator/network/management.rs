@@ -17,7 +17,8 @@ const CHANGE_STEP_MILLIS: u64 = 60_000;
 const CHANGES_UNTIL_TIME_REPEATS: u64 = 50_000_000;
 const TOMBSTONES_ONE_IN: u64 = 25;
 
-const COMPANIES: &[&str] = &["Northwind", "Contoso", "Initech", "Globex", "Umbrella", "Hooli", "Vandelay", "Wonka", "Żabka", "Müller & Söhne"];
+const COMPANIES: &[&str] =
+    &["Northwind", "Contoso", "Initech", "Globex", "Umbrella", "Hooli", "Vandelay", "Wonka", "Żabka", "Müller & Söhne"];
 const COMPANY_FORMS: &[&str] = &["AG", "GmbH", "Inc.", "Ltd", "S.A.", "d.o.o."];
 const FIRST_NAMES: &[&str] = &["Dana", "Ada", "Björn", "Chloé", "Emeka", "Fatima", "Grzegorz", "Hana", "Iris", "José", "Keiko", "Liam"];
 const LAST_NAMES: &[&str] = &["Novák", "Okafor", "Schmidt", "Rossi", "Tanaka", "O'Neill", "García", "Lindqvist", "Haddad", "Kowalska"];

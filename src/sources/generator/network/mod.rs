@@ -1,13 +1,13 @@
 //! The dataset `network`: what the points of presence of a small network-security company send, and what its management plane knows.
 //!
 //! # Events
-//! About 300 bytes of flat JSON each. Record *k* has an `event_time` of 2026-01-01T00:00:00Z + *k* × 2592 ms + up to 5 s, so 100,000 records span
+//! About 310 bytes of flat JSON each. Record *k* has an `event_time` of 2026-01-01T00:00:00Z + *k* × 2592 ms + up to 5 s, so 100,000 records span
 //! three days and neighbours are slightly out of order. (After a thousand million records, 82 years, time begins again.) The key is the `tenant_id` as text.
 //!
 //! | field | type | in | remarks |
 //! |---|---|---|---|
 //! | `event_id` | UUID as text | all | unique within a seed |
-//! | `event_type` | text | all | connect 30 %, disconnect 25 %, dns 25 %, auth 12 %, security 8 % |
+//! | `event_type` | text | all | connect 25 %, disconnect 20 %, dns 35 %, auth 12 %, security 8 % |
 //! | `event_time` | ISO 8601, milliseconds, Z | all | |
 //! | `tenant_id` | 1 … 100 | all | low numbers are busier |
 //! | `pop` | text, 100 different | all | `fra1` |
@@ -26,9 +26,9 @@
 //!
 //! | from record | what changes |
 //! |---|---|
-//! | 2,000 | connect and auth have `client_version`, text |
+//! | 2,000 | connect has `client_version`, text |
 //! | 4,000 | half of the `policy_id` are text (`"pol-17"`), the others still numbers (`17`) |
-//! | 8,000 | connect has `tls`, an object of `version`, `cipher` and `sni` |
+//! | 8,000 | connect has `tls`, an object of `version` and `cipher` |
 //! | 20,000 | security has `risk_score`, double |
 //! | 30,000 | all `policy_id` are text |
 //!

@@ -14,8 +14,8 @@ pub const DEVICES: u64 = USERS * DEVICES_PER_USER;
 pub const BEGIN_MILLIS: i64 = 1_767_225_600_000;
 
 pub const CITIES: &[&str] = &[
-    "ams", "arn", "bom", "cdg", "dfw", "dub", "eze", "fra", "gru", "hkg", "iad", "icn", "jnb", "lax", "lhr", "mad", "mia", "mxp", "nrt", "ord",
-    "prg", "sea", "sin", "syd", "waw",
+    "ams", "arn", "bom", "cdg", "dfw", "dub", "eze", "fra", "gru", "hkg", "iad", "icn", "jnb", "lax", "lhr", "mad", "mia", "mxp", "nrt",
+    "ord", "prg", "sea", "sin", "syd", "waw",
 ];
 pub const POPS_PER_CITY: u64 = 4;
 
