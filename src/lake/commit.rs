@@ -96,7 +96,7 @@ impl Table {
     /// `Unavailable` if the store does not answer: then the commit may or may not have happened, and a repeat with the same transaction
     /// finds out.
     pub async fn commit(&self, commit: Commit) -> Result<Committed> {
-        let _turn = self.take_turn().await;
+        let _turn = self.writing_turn().await;
         let begun_at = self.end_to_write_after().await?;
         let operation = commit.operation.clone();
         self.advance(operation, |snapshot| {

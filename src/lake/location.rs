@@ -1,6 +1,6 @@
 //! Where a table is, below the lake's root. A user's text never reaches outside of it, nor into another's own folders.
 
-use object_store::path::{Path, PathPart};
+use object_store::path::Path;
 use url::Url;
 
 use crate::error::{Error, Result};
@@ -21,19 +21,40 @@ pub fn parse(location: &str, root: &Url) -> Result<Path> {
             return Err(Error::invalid(format!("'{}' is not a table location", location.escape_debug()))
                 .with_detail(format!("'{}' cannot be part of it", part.escape_debug())));
         }
-        parts.push(PathPart::from(part));
+        parts.push(part);
     }
-    if parts.first().is_some_and(|part| part.as_ref() == RESERVED) {
+    if parts.is_empty() {
+        return Err(Error::invalid("a table location cannot be empty"));
+    }
+    if parts.first() == Some(&RESERVED) {
         return Err(
             Error::invalid(format!("'{location}' is not a table location")).with_detail(format!("{RESERVED} is the lake's own folder"))
         );
     }
-    Ok(Path::from_iter(parts))
+    Path::parse(parts.join("/")).map_err(|error| Error::invalid(format!("'{location}' is not a table location")).with_cause(error))
+}
+
+/// The path in the store that a root's URL means.
+pub fn path_of(root: &Url) -> Path {
+    let segments = root.path().split('/').filter(|segment| !segment.is_empty());
+    segments.fold(Path::default(), |path, segment| match Path::from_url_path(segment) {
+        Ok(decoded) => joined(&path, &decoded),
+        Err(_) => path.join(segment),
+    })
+}
+
+/// `below` under `above`, letter for letter: the parts of a path are names already and are not encoded once more.
+pub fn joined(above: &Path, below: &Path) -> Path {
+    match (above.as_ref(), below.as_ref()) {
+        ("", _) => below.clone(),
+        (_, "") => above.clone(),
+        (above, below) => Path::parse(format!("{above}/{below}")).expect("two paths make a path"),
+    }
 }
 
 /// Where a URL or an absolute path leads, seen from the root.
 fn below_root(location: &str, root: &Url) -> Option<String> {
-    let root_path = Path::from_url_path(root.path()).ok()?;
+    let root_path = path_of(root);
     let path = match location.starts_with('/') {
         true if root.scheme() == "file" => Path::parse(location).ok()?,
         true => return None,
@@ -67,6 +88,8 @@ mod tests {
     fn stays_below_the_root() {
         assert_eq!(relative("events").as_deref(), Some("events"));
         assert_eq!(relative("a/b").as_deref(), Some("a/b"));
+        assert_eq!(relative("100% ünï#1").as_deref(), Some("100% ünï#1"));
+        assert_eq!(relative("s3://bucket/some/lake/a%23b").as_deref(), Some("a#b"));
         assert_eq!(relative("s3://bucket/some/lake/a/b").as_deref(), Some("a/b"));
         for bad in [
             "../x",
@@ -78,9 +101,18 @@ mod tests {
             "/etc",
             "_lakewire/x",
             "a/_delta_log",
+            "",
+            "/",
         ] {
             assert_eq!(relative(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_root_is_never_the_whole_bucket_by_mistake() {
+        let path = |root: &str| path_of(&Url::parse(root).unwrap()).to_string();
+        assert_eq!(path("s3://bucket/a//b%20c/"), "a/b c");
+        assert_eq!(path("s3://bucket"), "");
     }
 
     #[test]

@@ -45,14 +45,14 @@ impl Lake {
 
     /// A lake at `root` in a store that is opened already. `store` has the paths of the URL: `memory:///lake` is its folder `lake`.
     pub fn with_store(store: Arc<dyn ObjectStore>, root: Url, clock: Clock) -> Lake {
-        let root_path = Path::from_url_path(root.path()).unwrap_or_default();
+        let root_path = location::path_of(&root);
         Lake(Arc::new(Shared { store, root, root_path, clock, tables: Mutex::default() }))
     }
 
     /// The table at a location: a path relative to the root, or a URL below it. One handle per location, shared. No I/O.
     pub fn table(&self, location: &str) -> Result<Arc<Table>> {
         let relative = location::parse(location, &self.0.root)?;
-        let path = Path::from_iter(self.0.root_path.parts().chain(relative.parts()));
+        let path = location::joined(&self.0.root_path, &relative);
         let mut tables = self.0.tables.lock();
         let table = tables.entry(path.clone()).or_insert_with(|| Arc::new(Table::new(self.clone(), relative.to_string(), path)));
         Ok(table.clone())

@@ -15,7 +15,7 @@ const JSON_ELEMENTS: &str = "json[]";
 
 /// The schema as Delta writes it.
 pub fn to_delta(schema: &Schema) -> Result<String> {
-    let fields: Vec<_> = schema.fields().iter().map(|field| mark_json_elements(field)).collect();
+    let fields: Vec<_> = schema.fields().iter().map(mark_json_elements).collect();
     let delta: StructType = (&Schema::new(fields)).try_into_kernel().map_err(|error: arrow::error::ArrowError| {
         Error::unsupported("a table cannot hold a column of this type").with_detail(error.to_string())
     })?;
@@ -27,7 +27,7 @@ pub fn from_delta(text: &str) -> Result<SchemaRef> {
     let unreadable = || Error::data("the table's schema cannot be read").with_state(SqlState::DATA_CORRUPTED);
     let delta: StructType = serde_json::from_str(text).map_err(|error| unreadable().with_cause(error))?;
     let arrow: Schema = (&delta).try_into_arrow().map_err(|error: arrow::error::ArrowError| unreadable().with_cause(error))?;
-    Ok(Arc::new(Schema::new(arrow.fields().iter().map(|field| restore_json_elements(field)).collect::<Vec<_>>())))
+    Ok(Arc::new(Schema::new(arrow.fields().iter().map(restore_json_elements).collect::<Vec<_>>())))
 }
 
 /// Whether a column of one field can be appended to with values of the other: the same type, whatever the metadata inside.

@@ -30,8 +30,10 @@ pub struct Table {
     pub(super) path: Path,
     pub(super) log: Log,
     known: RwLock<Option<Known>>,
-    /// Held by the one task that reads or writes the log's end.
-    turn: tokio::sync::Mutex<()>,
+    /// Held by the one task that reads on for all who want the newest snapshot. Nobody who only reads waits for a writer.
+    reading: tokio::sync::Mutex<()>,
+    /// Held by the one task that writes: our own writers need not race each other to the store.
+    writing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Clone)]
@@ -44,7 +46,8 @@ struct Known {
 impl Table {
     pub(super) fn new(lake: Lake, location: String, path: Path) -> Table {
         let log = Log::new(lake.store().clone(), &path);
-        Table { lake, location, path, log, known: RwLock::new(None), turn: tokio::sync::Mutex::new(()) }
+        let turn = || tokio::sync::Mutex::new(());
+        Table { lake, location, path, log, known: RwLock::new(None), reading: turn(), writing: turn() }
     }
 
     /// The location it was opened by, relative to the lake's root.
@@ -60,7 +63,7 @@ impl Table {
     /// The newest snapshot. One small request when nothing is new; the first call reads the whole log. A table that does not exist has a
     /// snapshot without version and columns.
     pub async fn refresh(&self) -> Result<Arc<Snapshot>> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.reading.lock().await;
         self.follow().await
     }
 
@@ -68,7 +71,7 @@ impl Table {
     ///
     /// Errors: `Duplicate` if it exists, `Invalid` if a partition column is not among the columns.
     pub async fn create(&self, schema: SchemaRef, partition_by: &[String], name: &str) -> Result<Arc<Snapshot>> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.writing.lock().await;
         if self.follow().await?.version().is_some() {
             return Err(self.exists_already());
         }
@@ -86,12 +89,14 @@ impl Table {
     ///
     /// Errors: `Invalid` if a column exists with another type, `Unsupported` if another engine's table forbids it.
     pub async fn evolve(&self, wanted: &[Field], partition_by: &[String]) -> Result<Arc<Snapshot>> {
-        let _turn = self.turn.lock().await;
-        if missing_columns(&*self.follow().await?, wanted)?.is_empty() {
-            return self.must_know();
+        let _turn = self.writing.lock().await;
+        let current = self.follow().await?;
+        if missing_columns(&current, wanted)?.is_empty() {
+            return Ok(current);
         }
         let name = self.path.filename().unwrap_or_default();
-        self.advance(Operation::AddColumns, |snapshot| {
+        let operation = if current.version().is_some() { Operation::AddColumns } else { Operation::CreateTable };
+        self.advance(operation, |snapshot| {
             let missing = missing_columns(snapshot, wanted)?;
             match snapshot.metadata() {
                 _ if missing.is_empty() && snapshot.version().is_some() => Ok(Advance::Nothing),
@@ -107,11 +112,12 @@ impl Table {
         self.must_know()
     }
 
-    /// Brings what is known up to the end of the log. The caller has the turn.
+    /// Brings what is known up to the end of the log.
     pub(super) async fn follow(&self) -> Result<Arc<Snapshot>> {
         let known = self.known.read().clone();
         let Some(known) = known else { return self.load().await };
         if self.is_stale(&known) && !self.still_stands(&known.snapshot).await? {
+            *self.known.write() = None;
             return self.load().await;
         }
         let mut snapshot = known.snapshot;
@@ -133,12 +139,16 @@ impl Table {
         }
     }
 
+    /// Never goes back: a reader may come later than a writer who knows more.
     pub(super) fn learn(&self, snapshot: Arc<Snapshot>) {
-        *self.known.write() = Some(Known { snapshot, seen: self.lake.clock().now() });
+        let mut known = self.known.write();
+        if known.as_ref().is_none_or(|known| known.snapshot.version() <= snapshot.version()) {
+            *known = Some(Known { snapshot, seen: self.lake.clock().now() });
+        }
     }
 
-    pub(super) async fn take_turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.turn.lock().await
+    pub(super) async fn writing_turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.writing.lock().await
     }
 
     pub(super) fn now_millis(&self) -> i64 {

@@ -8,11 +8,8 @@ use arrow::datatypes::Float64Type;
 use super::*;
 
 fn shape() -> Arc<Shape> {
-    let fields = vec![
-        Field::new("id", DataType::Int64, true),
-        Field::new("x", DataType::Float64, true),
-        Field::new("day", DataType::Date32, true),
-    ];
+    let fields =
+        vec![Field::new("id", DataType::Int64, true), Field::new("x", DataType::Float64, true), Field::new("day", DataType::Date32, true)];
     Arc::new(Shape::new(Arc::new(Schema::new(fields)), vec!["day".to_string()]))
 }
 

@@ -29,6 +29,7 @@ use object_store::ObjectMeta;
 use object_store::path::Path;
 
 use super::file_list::{Chunk, Kind, Shape};
+use super::location;
 use super::snapshot::Snapshot;
 use super::table::Table;
 
@@ -73,7 +74,9 @@ impl LakeTable {
         let groups = FileGroup::new(files).split_files(state.config().target_partitions().max(1));
 
         let mut source = ParquetSource::new(layout.table_schema()).with_table_parquet_options(parquet_options(state));
-        if let Some(filter) = conjunction(filters.to_vec()) {
+        // The choice of files has answered the others; without a predicate the row count stays exact.
+        let open_filters = filters.iter().filter(|filter| !select::is_exact(filter, shape)).cloned();
+        if let Some(filter) = conjunction(open_filters) {
             let schema = DFSchema::try_from(layout.schema.clone())?;
             source = source.with_predicate(state.create_physical_expr(filter, &schema)?);
         }
@@ -107,9 +110,9 @@ impl LakeTable {
     }
 
     fn object(&self, chunk: &Chunk, file: usize) -> ObjectMeta {
-        let relative = chunk.path(file).split('/').map(|part| object_store::path::PathPart::parse(part).unwrap_or_else(|_| part.into()));
+        let below = Path::parse(chunk.path(file)).expect("the list has paths that were parsed");
         ObjectMeta {
-            location: Path::from_iter(self.table.path.parts().chain(relative)),
+            location: location::joined(&self.table.path, &below),
             last_modified: DateTime::from_timestamp_millis(chunk.modified(file)).unwrap_or_default(),
             size: chunk.size(file) as u64,
             e_tag: None,

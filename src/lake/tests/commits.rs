@@ -83,7 +83,10 @@ async fn eight_committers_through_two_handles_commit_each_once() {
 
     let table = open(&folder).await.table("t").unwrap();
     assert_eq!(table.refresh().await.unwrap().transaction("job-3"), Some(COMMITS_EACH));
-    assert_eq!(query(&table, "select count(*) as n, count(distinct id) as ids from t").await, query(&table, "select 96 as n, 96 as ids").await);
+    assert_eq!(
+        query(&table, "select count(*) as n, count(distinct id) as ids from t").await,
+        query(&table, "select 96 as n, 96 as ids").await
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -176,4 +179,18 @@ async fn what_cannot_be_written_is_refused() {
 
     let error = lake.table("p").unwrap().evolve(&[Field::new("a", DataType::Utf8, true)], &["b".to_string()]).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Invalid);
+}
+
+#[tokio::test]
+async fn a_table_may_have_any_name() {
+    let folder = TempDir::new().unwrap();
+    let root = TempDir::with_prefix_in("la ke#%20", folder.path()).unwrap();
+    let lake = open(&root).await;
+    for name in ["100% ünï#1?", "a b/c:d", "%2F"] {
+        let table = lake.table(name).unwrap();
+        table.create(id_and_kind(), &["kind".to_string()], name).await.unwrap();
+        append(&table, batch(0..3, "x/y")).await;
+        assert_eq!(count(&table).await, 3, "{name}");
+        assert!(std::path::Path::new(&lake.url_of(table.location())).join("_delta_log").is_dir(), "{name}");
+    }
 }

@@ -77,12 +77,16 @@ async fn a_table_made_by_others_is_read_and_appended_to() {
         StructField::nullable("kind", DeltaType::Primitive(PrimitiveType::String)),
         StructField::nullable("list", ArrayType::new(DeltaType::Primitive(PrimitiveType::Long), true)),
     ];
-    let created = DeltaTable::try_from_url(url).await.unwrap().create().with_columns(columns).with_partition_columns(["kind"]).await.unwrap();
+    let created =
+        DeltaTable::try_from_url(url).await.unwrap().create().with_columns(columns).with_partition_columns(["kind"]).await.unwrap();
     let their = created.write([batch(0..4, "a")]).with_schema_mode(deltalake::operations::write::SchemaMode::Merge).await.unwrap();
     drop(their);
     let table = lake.table("t").unwrap();
     append(&table, batch(4..6, "b")).await;
-    assert_eq!(query(&table, "select kind, count(*) as n from t group by 1 order by 1").await, "+------+---+\n| kind | n |\n+------+---+\n| a    | 4 |\n| b    | 2 |\n+------+---+");
+    assert_eq!(
+        query(&table, "select kind, count(*) as n from t group by 1 order by 1").await,
+        "+------+---+\n| kind | n |\n+------+---+\n| a    | 4 |\n| b    | 2 |\n+------+---+"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

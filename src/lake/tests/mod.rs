@@ -65,7 +65,8 @@ async fn query(table: &Arc<Table>, sql: &str) -> String {
 }
 
 async fn count(table: &Arc<Table>) -> i64 {
-    let batches = context(table).await.sql("select count(*) from t where id is not null or id is null").await.unwrap().collect().await.unwrap();
+    let batches =
+        context(table).await.sql("select count(*) from t where id is not null or id is null").await.unwrap().collect().await.unwrap();
     arrow::array::AsArray::as_primitive::<arrow::datatypes::Int64Type>(batches[0].column(0)).value(0)
 }
 
@@ -73,11 +74,14 @@ async fn count(table: &Arc<Table>) -> i64 {
 async fn files_read(table: &Arc<Table>, sql: &str) -> usize {
     let plan = context(table).await.sql(sql).await.unwrap().create_physical_plan().await.unwrap();
     fn files(plan: &Arc<dyn ExecutionPlan>) -> usize {
-        let own = plan.downcast_ref::<DataSourceExec>().and_then(|scan| scan.data_source().downcast_ref::<FileScanConfig>()).map_or(0, |config| {
-            let paths: std::collections::HashSet<_> =
-                config.file_groups.iter().flat_map(|group| group.iter()).map(|file| file.path().clone()).collect();
-            paths.len()
-        });
+        let own = plan.downcast_ref::<DataSourceExec>().and_then(|scan| scan.data_source().downcast_ref::<FileScanConfig>()).map_or(
+            0,
+            |config| {
+                let paths: std::collections::HashSet<_> =
+                    config.file_groups.iter().flat_map(|group| group.iter()).map(|file| file.path().clone()).collect();
+                paths.len()
+            },
+        );
         own + plan.children().into_iter().map(files).sum::<usize>()
     }
     files(&plan)

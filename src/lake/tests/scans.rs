@@ -10,10 +10,7 @@ use crate::model::SqlType;
 
 async fn partitioned(folder: &TempDir) -> Arc<Table> {
     let table = open(folder).await.table("t").unwrap();
-    let schema = Schema::new(vec![
-        Field::new("kind", DataType::Utf8, true),
-        Field::new("id", DataType::Int64, true),
-    ]);
+    let schema = Schema::new(vec![Field::new("kind", DataType::Utf8, true), Field::new("id", DataType::Int64, true)]);
     table.create(Arc::new(schema), &["kind".to_string()], "t").await.unwrap();
     table
 }
@@ -49,7 +46,8 @@ async fn columns_stand_in_their_declared_order_and_filters_are_pushed_down() {
     assert_eq!(query(&table, "select * from t").await, "+------+----+\n| kind | id |\n+------+----+\n| a    | 1  |\n+------+----+");
     assert_eq!(query(&table, "select id, kind from t").await, "+----+------+\n| id | kind |\n+----+------+\n| 1  | a    |\n+----+------+");
 
-    let plan = context(&table).await.sql("select * from t where kind = 'a' and id > 0").await.unwrap().create_physical_plan().await.unwrap();
+    let plan =
+        context(&table).await.sql("select * from t where kind = 'a' and id > 0").await.unwrap().create_physical_plan().await.unwrap();
     let text = datafusion::physical_plan::displayable(plan.as_ref()).indent(false).to_string();
     assert!(text.contains("predicate=") && text.contains("id@"), "{text}");
     let filter = text.lines().find(|line| line.contains("FilterExec"));
@@ -74,7 +72,10 @@ async fn a_later_column_is_null_in_earlier_files() {
     );
     assert_eq!(query(&table, "select id from t where extra is null").await, "+----+\n| id |\n+----+\n| 1  |\n| 2  |\n+----+");
     assert_eq!(query(&table, "select id from t where kind is null").await, "+----+\n| id |\n+----+\n| 3  |\n+----+");
-    assert_eq!(query(&table, "select count(kind) as k, count(extra) as e from t").await, "+---+---+\n| k | e |\n+---+---+\n| 2 | 1 |\n+---+---+");
+    assert_eq!(
+        query(&table, "select count(kind) as k, count(extra) as e from t").await,
+        "+---+---+\n| k | e |\n+---+---+\n| 2 | 1 |\n+---+---+"
+    );
 }
 
 #[tokio::test]
@@ -153,7 +154,16 @@ async fn every_type_comes_back_and_partitions_by_time_and_number_do_too() {
     let read = arrow::compute::concat_batches(&read[0].schema(), &read).unwrap();
     let text = |batch: RecordBatch| arrow::util::pretty::pretty_format_batches(&[batch]).unwrap().to_string();
     assert_eq!(text(read), text(written));
-    for filter in ["p_day = date '1969-12-31'", "p_price < 0", "not p_flag", "at >= timestamp '2023-11-14 22:13:20.123456Z'", "day > date '2024-01-01'"] {
-        assert_eq!(query(&reopened, &format!("select small from t where {filter}")).await, "+-------+\n| small |\n+-------+\n| -3    |\n+-------+");
+    for filter in [
+        "p_day = date '1969-12-31'",
+        "p_price < 0",
+        "not p_flag",
+        "at >= timestamp '2023-11-14 22:13:20.123456Z'",
+        "day > date '2024-01-01'",
+    ] {
+        assert_eq!(
+            query(&reopened, &format!("select small from t where {filter}")).await,
+            "+-------+\n| small |\n+-------+\n| -3    |\n+-------+"
+        );
     }
 }
