@@ -4,3 +4,4 @@
 //! of the house. A test that needs a server starts its own, on free ports and in its own folder; none depends on another.
 
 mod servers;
+mod tidy;
