@@ -4,4 +4,5 @@
 //! of the house. A test that needs a server starts its own, on free ports and in its own folder; none depends on another.
 
 mod servers;
+mod sql;
 mod tidy;

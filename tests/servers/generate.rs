@@ -1,5 +1,6 @@
 //! `lakewire generate`: the events of the tests, and what their numbers must be.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -9,7 +10,7 @@ use super::ministack::{ACCESS_KEY, REGION};
 use super::{KinesisLocal, Process, lakewire_command};
 
 /// What a seed and a range of rows send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Summary {
     pub records: i64,
     /// Each has an `event_id` of its own.
@@ -18,6 +19,8 @@ pub struct Summary {
     pub broken: i64,
     /// Over the valid records.
     pub bytes_in_sum: i64,
+    /// Valid records by `event_type`.
+    pub types: BTreeMap<String, i64>,
 }
 
 /// A part of the dataset `network`: `rows` records, after the first `skip`.
@@ -44,8 +47,8 @@ impl Part {
     }
 }
 
-/// The part as NDJSON.
-pub fn generate(part: Part) -> String {
+/// The part as NDJSON. Some broken records are not even UTF-8.
+pub fn generate(part: Part) -> Vec<u8> {
     stdout_of(part.command())
 }
 
@@ -53,7 +56,7 @@ pub fn summary(part: Part) -> Summary {
     let mut command = part.command();
     command.arg("--summary");
     let line = stdout_of(command);
-    serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in the summary: {line}"))
+    serde_json::from_slice(&line).unwrap_or_else(|error| panic!("{error} in the summary: {}", String::from_utf8_lossy(&line)))
 }
 
 /// Begins to put the part into a stream. It is in when the process has ended with success.
@@ -64,8 +67,8 @@ pub fn put_into_kinesis(name: &'static str, part: Part, server: &KinesisLocal, s
     Process::spawn(name, command, folder)
 }
 
-fn stdout_of(mut command: Command) -> String {
+fn stdout_of(mut command: Command) -> Vec<u8> {
     let output = command.output().expect("lakewire can be started");
     assert!(output.status.success(), "{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("the generator writes UTF-8")
+    output.stdout
 }
