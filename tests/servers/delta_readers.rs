@@ -8,8 +8,7 @@ use serde_json::json;
 use super::install;
 use super::ministack::{ACCESS_KEY, REGION};
 
-const REQUIREMENTS: &[&str] =
-    &["deltalake==1.6.6", "duckdb==1.5.5", "duckdb-extension-delta==1.5.5", "duckdb-extension-httpfs==1.5.5"];
+const REQUIREMENTS: &[&str] = &["deltalake==1.6.6", "duckdb==1.5.5", "duckdb-extension-delta==1.5.5", "duckdb-extension-httpfs==1.5.5"];
 const INSTALLED_AS: &str = "delta-readers-1.6.6-1.5.5";
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/readers/read_delta.py");
 

@@ -32,10 +32,6 @@ pub struct Part {
 }
 
 impl Part {
-    pub fn of(seed: u64, skip: u64, rows: u64) -> Part {
-        Part { seed, skip, rows }
-    }
-
     fn command(self) -> Command {
         let mut command = lakewire_command();
         let number = |number: u64| number.to_string();

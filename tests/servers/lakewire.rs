@@ -175,6 +175,11 @@ impl Server {
         .await;
     }
 
+    /// Host and port of the Postgres protocol.
+    pub fn pg(&self) -> (&str, &str) {
+        self.listening().pg.rsplit_once(':').expect("an address has a port")
+    }
+
     /// `host:port` of HTTP.
     pub fn http(&self) -> &str {
         &self.listening().http
@@ -182,6 +187,20 @@ impl Server {
 
     pub fn data_dir(&self) -> PathBuf {
         data_dir(self.folder.path())
+    }
+
+    /// Where a table of a local lake is.
+    pub async fn table_folder(&self, table: &str) -> PathBuf {
+        let location = self.table_location(table).await;
+        match location.strip_prefix("file://") {
+            Some(path) => PathBuf::from(path),
+            None => PathBuf::from(location),
+        }
+    }
+
+    /// Where a table is, as the server tells.
+    pub async fn table_location(&self, table: &str) -> String {
+        self.text(&format!("SELECT location FROM lakewire.tables WHERE name = '{table}'")).await
     }
 
     /// A folder of the test's own, gone with the server.
@@ -226,7 +245,7 @@ impl Server {
     }
 
     async fn try_connect(&self) -> Result<Client, tokio_postgres::Error> {
-        let (host, port) = self.listening().pg.rsplit_once(':').expect("an address has a port");
+        let (host, port) = self.pg();
         let parameters = format!("host={host} port={port} user=lakewire dbname=lakewire");
         let (client, connection) = tokio_postgres::connect(&parameters, NoTls).await?;
         // It ends with the client; what breaks it, the client is told.

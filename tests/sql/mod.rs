@@ -141,3 +141,52 @@ impl std::fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::servers::Postgres;
+
+    /// The runner itself, against the server that ours imitates.
+    #[tokio::test]
+    async fn rows_nulls_counts_and_errors_are_told() {
+        let postgres = Postgres::start().await;
+        let mut runner = Runner::new(|| {
+            let url = postgres.url();
+            async move {
+                let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await?;
+                tokio::spawn(connection);
+                Ok(Session { client })
+            }
+        });
+        let script = "
+statement ok
+CREATE TABLE t (id bigint, name text)
+
+statement count 2
+INSERT INTO t VALUES (1, NULL), (2, '')
+
+query IT
+SELECT 'before'; SELECT id, name FROM t ORDER BY id
+----
+1 NULL
+2 (empty)
+
+query I
+SELECT id FROM t WHERE false
+----
+
+statement error (42P01)
+SELECT * FROM nothing
+
+statement error ^42703: column \"b\" does not exist
+SELECT b FROM t
+
+statement error HINT: Perhaps
+SELECT nam FROM t
+";
+        runner.run_script_async(script).await.unwrap_or_else(|error| panic!("{}", error.display(false)));
+        let wrong = runner.run_script_async("query I\nSELECT 1\n----\n2\n").await;
+        assert!(wrong.is_err());
+    }
+}

@@ -163,9 +163,7 @@ impl Blanker {
     fn raw_string(&mut self) {
         let hashes = self.raw_string_hashes().expect("the caller saw a raw string");
         (0..hashes + 2).for_each(|_| self.keep());
-        self.blank_until(|blanker| {
-            blanker.text[blanker.at] == '"' && (1..=hashes).all(|ahead| blanker.peek(ahead) == Some('#'))
-        });
+        self.blank_until(|blanker| blanker.text[blanker.at] == '"' && (1..=hashes).all(|ahead| blanker.peek(ahead) == Some('#')));
         let left = self.text.len() - self.at;
         (0..left.min(hashes + 1)).for_each(|_| self.keep());
     }

@@ -17,7 +17,8 @@ fn complaints(file: &SourceFile) -> Vec<String> {
 
 #[test]
 fn tests_and_text_may_say_unwrap() {
-    let text = "//! x.unwrap()\nfn a() { b.unwrap_or(\".unwrap()\") }\n#[cfg(test)]\nmod tests { fn c() { d.unwrap() } }\nfn e() { f.unwrap() }";
+    let text =
+        "//! x.unwrap()\nfn a() { b.unwrap_or(\".unwrap()\") }\n#[cfg(test)]\nmod tests { fn c() { d.unwrap() } }\nfn e() { f.unwrap() }";
     assert_eq!(complaints(&SourceFile::new("src/a.rs", text)), ["src/a.rs:5: return the error, or `expect` the invariant"]);
     assert!(complaints(&SourceFile::new("src/sql/tests.rs", "fn e() { f.unwrap() }")).is_empty());
 }
