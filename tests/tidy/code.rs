@@ -1,5 +1,8 @@
 //! Rust source as a scanner needs it: comments, strings and test code become blanks, while lines keep their numbers.
 
+/// What stands before an item that is only for tests.
+pub const TEST_MARK: &str = "#[cfg(test)]";
+
 /// The text with comments and the insides of literals blanked.
 pub fn without_literals(text: &str) -> String {
     let mut blanker = Blanker { text: text.chars().collect(), at: 0, code: String::with_capacity(text.len()) };
@@ -11,10 +14,9 @@ pub fn without_literals(text: &str) -> String {
 
 /// Code (already without literals) with every item under `#[cfg(test)]` blanked.
 pub fn without_tests(code: &str) -> String {
-    const MARK: &str = "#[cfg(test)]";
     let mut shipped = code.to_string();
-    while let Some(start) = shipped.find(MARK) {
-        let end = item_end(&shipped, start + MARK.len());
+    while let Some(start) = shipped.find(TEST_MARK) {
+        let end = item_end(&shipped, start + TEST_MARK.len());
         let blanks = blank(&shipped[start..end]);
         shipped.replace_range(start..end, &blanks);
     }
