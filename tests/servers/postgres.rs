@@ -1,133 +1,146 @@
-//! A private PostgreSQL server for tests, on a socket in a temporary folder, with one new database for whoever asks.
-//!
-//! It is shared by the tests that run at the same time and stops with the last of them. It also stops when the process is killed,
-//! for its keeper waits for the end of a pipe that this process holds.
+//! A PostgreSQL server of one's own: the system's if there is one, else the binaries of an npm package.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, Weak};
+use std::process::Command;
 
 use tempfile::TempDir;
 
+use super::free_port::free_port;
+use super::wait::{DEADLINE, wait_until};
+use super::{Process, install};
+
+const SYSTEM_FOLDER: &str = "/usr/lib/postgresql";
+const PACKAGE_VERSION: &str = "17.10.0-beta.17";
+const INSTALLED_AS: &str = "embedded-postgres-17.10.0-beta.17";
 const USER: &str = "lakewire";
-/// Whom the server runs as if we are root, for PostgreSQL refuses root.
-const SYSTEM_USER: &str = "postgres";
 
-/// Arguments: the folder of the programs, the data folder, the socket folder, the log file.
-const KEEPER: &str = r#"
-    set -e
-    "$1/initdb" -D "$2" -U lakewire -A trust -E UTF8 --locale=C --no-sync >"$4" 2>&1
-    "$1/pg_ctl" -D "$2" -l "$4" -w -t 120 -o "-c listen_addresses='' -c unix_socket_directories='$3' -c fsync=off" start >/dev/null
-    echo ready
-    cat >/dev/null || true
-    "$1/pg_ctl" -D "$2" -m immediate -w stop >/dev/null
-    rm -rf "$2"
-"#;
-
-pub struct PostgresServer {
-    programs: PathBuf,
-    folder: TempDir,
-    keeper: Child,
-    databases: Mutex<usize>,
+pub struct Postgres {
+    process: Process,
+    port: u16,
+    _folder: TempDir,
 }
 
-impl PostgresServer {
-    /// The running server, or a new one. `None`, said loudly, where PostgreSQL is not installed.
-    pub fn shared() -> Option<Arc<PostgresServer>> {
-        static RUNNING: Mutex<Weak<PostgresServer>> = Mutex::new(Weak::new());
-        let mut running = RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(server) = running.upgrade() {
-            return Some(server);
-        }
-        let Some(programs) = find_programs() else {
-            // Not by `eprintln`: the test harness would swallow it.
-            let _ = writeln!(std::io::stderr(), "\nSKIPPED: PostgreSQL is not installed (no initdb); its tests did NOT run\n");
-            return None;
-        };
-        let server = Arc::new(PostgresServer::start(programs));
-        *running = Arc::downgrade(&server);
-        Some(server)
+/// PostgreSQL refuses to run as root.
+#[derive(Clone, Copy)]
+struct Account {
+    uid: u32,
+    gid: u32,
+}
+
+impl Postgres {
+    /// Starts one with the empty database `postgres`, on loopback, without a password.
+    pub async fn start() -> Postgres {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let account = account_if_root(folder.path());
+        let binaries = binaries(folder.path(), account).await;
+        let data = folder.path().join("data");
+        give(folder.path(), account);
+        let mut initdb = as_account(&binaries.join("initdb"), account, folder.path());
+        initdb.args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", "--username", USER, "--pgdata"]).arg(&data);
+        let made = initdb.output().expect("initdb can be started");
+        assert!(made.status.success(), "initdb failed: {}", String::from_utf8_lossy(&made.stderr));
+
+        let port = free_port();
+        let mut postgres = as_account(&binaries.join("postgres"), account, folder.path());
+        postgres.arg("-D").arg(&data).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-k"]);
+        postgres.arg(folder.path());
+        let process = Process::spawn("postgres", postgres, folder.path());
+        let mut started = Postgres { process, port, _folder: folder };
+        let url = started.url();
+        wait_until("postgres answers", DEADLINE, async || {
+            started.process.assert_alive();
+            tokio_postgres::connect(&url, tokio_postgres::NoTls).await.ok().map(drop)
+        })
+        .await;
+        started
     }
 
-    /// The URL of a new empty database.
-    pub fn create_database(&self) -> String {
-        let name = {
-            let mut databases = self.databases.lock().expect("nothing panics with the counter");
-            *databases += 1;
-            format!("test_{databases}")
-        };
-        let socket = self.socket_folder();
-        let output = Command::new(self.programs.join("createdb")).args(["-U", USER, "-h"]).arg(&socket).arg(&name).output();
-        let output = output.expect("createdb can be started");
-        assert!(output.status.success(), "createdb failed: {}", String::from_utf8_lossy(&output.stderr));
-        format!("postgres:///{name}?host={}&user={USER}", socket.display())
-    }
-
-    fn start(programs: PathBuf) -> PostgresServer {
-        let folder = tempfile::Builder::new().prefix("lakewire-pg").tempdir().expect("a temporary folder can be made");
-        let mut command = match is_root(folder.path()) {
-            true => {
-                give_away(folder.path());
-                let mut command = Command::new("runuser");
-                command.args(["-u", SYSTEM_USER, "--", "sh"]);
-                command
-            }
-            false => Command::new("sh"),
-        };
-        let log = folder.path().join("log");
-        command.args(["-c", KEEPER, "keeper"]).arg(&programs).arg(folder.path().join("data")).arg(folder.path()).arg(&log);
-        command.current_dir(folder.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut keeper = command.spawn().expect("sh can be started");
-        let mut said = String::new();
-        BufReader::new(keeper.stdout.as_mut().expect("stdout is piped")).read_line(&mut said).expect("the keeper's output can be read");
-        if said.trim() != "ready" {
-            let mut complaint = String::new();
-            let _ = keeper.stderr.as_mut().expect("stderr is piped").read_to_string(&mut complaint);
-            panic!("PostgreSQL did not start: {complaint}\n{}", std::fs::read_to_string(&log).unwrap_or_default());
-        }
-        PostgresServer { programs, folder, keeper, databases: Mutex::new(0) }
-    }
-
-    fn socket_folder(&self) -> PathBuf {
-        self.folder.path().to_path_buf()
+    pub fn url(&self) -> String {
+        format!("postgres://{USER}@127.0.0.1:{}/postgres", self.port)
     }
 }
 
-impl Drop for PostgresServer {
+impl Drop for Postgres {
+    /// The immediate shutdown also ends the server's own children.
     fn drop(&mut self) {
-        drop(self.keeper.stdin.take());
-        let _ = self.keeper.wait();
+        if self.process.exit_status().is_none() {
+            self.process.signal("QUIT");
+        }
     }
 }
 
-/// The newest installed version: Debian keeps each in a folder of its own, others have it in the path.
-fn find_programs() -> Option<PathBuf> {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
-    let mut found: Vec<PathBuf> = versions.filter(|folder| folder.join("initdb").exists()).collect();
-    found.sort_by_key(|folder| version_of(folder));
-    found.pop().or_else(|| {
-        let output = Command::new("pg_config").arg("--bindir").output().ok().filter(|output| output.status.success())?;
-        let folder = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
-        folder.join("initdb").exists().then_some(folder)
+/// The newest version that the system has, or the package's.
+async fn binaries(folder: &Path, account: Option<Account>) -> PathBuf {
+    let installed = fs::read_dir(SYSTEM_FOLDER).into_iter().flatten().flatten().map(|version| version.path().join("bin"));
+    match installed.filter(|bin| bin.join("initdb").exists()).max() {
+        Some(bin) => bin,
+        None => package_binaries(folder, account).await,
+    }
+}
+
+async fn package_binaries(folder: &Path, account: Option<Account>) -> PathBuf {
+    let platform = match std::env::consts::ARCH {
+        "x86_64" => "linux-x64",
+        "aarch64" => "linux-arm64",
+        other => panic!("the tests need PostgreSQL's initdb and postgres in {SYSTEM_FOLDER}; there is no package for {other}"),
+    };
+    let package = format!("@embedded-postgres/{platform}");
+    let installed = install::npm(INSTALLED_AS, format!("{package}@{PACKAGE_VERSION}")).await.join("node_modules").join(package);
+    // npm may have kept the package's script, which makes the links between its libraries, from running.
+    let links = Command::new("node").arg("scripts/hydrate-symlinks.js").current_dir(&installed).status();
+    assert!(links.is_ok_and(|status| status.success()), "cannot complete the PostgreSQL package");
+    if account.is_none() {
+        return installed.join("native/bin");
+    }
+    // Another account cannot look into root's cache.
+    let copied = Command::new("cp").arg("-a").arg(installed.join("native")).arg(folder.join("native")).status();
+    assert!(copied.is_ok_and(|status| status.success()), "cannot copy the PostgreSQL package");
+    folder.join("native/bin")
+}
+
+/// The account to run as instead of root.
+fn account_if_root(owned: &Path) -> Option<Account> {
+    let is_root = fs::metadata(owned).expect("the temporary folder exists").uid() == 0;
+    is_root.then(|| {
+        let id = |flag, user| -> Option<u32> {
+            let answer = Command::new("id").args([flag, user]).output().ok()?;
+            String::from_utf8_lossy(&answer.stdout).trim().parse().ok()
+        };
+        let account = |user| Some(Account { uid: id("-u", user)?, gid: id("-g", user)? });
+        account("postgres").or_else(|| account("nobody")).expect("there is an account postgres or nobody")
     })
 }
 
-fn version_of(programs: &Path) -> u32 {
-    let version = programs.parent().and_then(Path::file_name).and_then(|name| name.to_str());
-    version.and_then(|version| version.parse().ok()).unwrap_or(0)
+fn give(folder: &Path, account: Option<Account>) {
+    if let Some(account) = account {
+        chown(folder, Some(account.uid), Some(account.gid)).expect("root may give a folder away");
+    }
 }
 
-/// Whoever makes a folder owns it.
-fn is_root(own_folder: &Path) -> bool {
-    std::fs::metadata(own_folder).expect("the folder was just made").uid() == 0
+fn as_account(program: &Path, account: Option<Account>, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(folder);
+    if let Some(account) = account {
+        command.uid(account.uid).gid(account.gid);
+    }
+    command
 }
 
-fn give_away(folder: &Path) {
-    let id = |flag: &str| -> Option<u32> {
-        let output = Command::new("id").args([flag, SYSTEM_USER]).output().ok()?;
-        String::from_utf8(output.stdout).ok()?.trim().parse().ok()
-    };
-    chown(folder, id("-u"), id("-g")).expect("root can give a folder away");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn answers_a_query() {
+        let server = Postgres::start().await;
+        let (client, connection) = tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let row = client.query_one("SELECT 40 + 2", &[]).await.unwrap();
+        assert_eq!(row.get::<_, i32>(0), 42);
+        drop(client);
+        connection.await.unwrap().unwrap();
+    }
 }

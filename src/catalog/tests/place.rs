@@ -10,7 +10,7 @@ use super::*;
 use crate::catalog::address::Address;
 use postgres::PostgresServer;
 
-#[path = "../../../tests/servers/postgres.rs"]
+#[path = "postgres_server.rs"]
 mod postgres;
 
 pub struct Place {

@@ -1,0 +1,15 @@
+//! Whole stories, told to the compiled program from outside: events go in, servers die, and the counts are exact.
+
+mod story;
+
+mod bad_input;
+mod catalog_postgres;
+mod crash_points;
+mod docs;
+mod generate;
+mod kinesis_to_s3;
+mod quickstart;
+mod restart;
+mod s3_outage;
+mod shared_reader;
+mod wire;

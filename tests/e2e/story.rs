@@ -1,0 +1,95 @@
+//! The story that most tests tell: the generator's events flow through the pipeline `keep` into the table `events`, and the generator knows
+//! what must come out.
+
+use crate::servers::{Part, Place, Server, Summary, read_delta, summary};
+
+const SEED: u64 = 7;
+
+/// How many records, and how fast.
+#[derive(Debug, Clone, Copy)]
+pub struct Story {
+    pub rows: u64,
+    pub pace: Pace,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Pace {
+    AsFastAsItCan,
+    PerSecond(u64),
+}
+
+impl Story {
+    /// Enough to see the most of the dataset's drift.
+    pub const QUICK: Story = Story { rows: 20_000, pace: Pace::AsFastAsItCan };
+
+    /// What must come out of it.
+    pub fn summary(self) -> Summary {
+        summary(Part { seed: SEED, skip: 0, rows: self.rows })
+    }
+
+    /// Defines it, or what of it is not there yet.
+    pub fn definitions(self) -> String {
+        format!("{}; {}; {}", self.source(), TABLE, pipeline("keep", "events", "*, event_time::date AS event_date"))
+    }
+
+    pub fn source(self) -> String {
+        let rate = match self.pace {
+            Pace::AsFastAsItCan => String::new(),
+            Pace::PerSecond(rate) => format!(", rate = {rate}"),
+        };
+        format!(
+            "CREATE SOURCE IF NOT EXISTS pop_events \
+             WITH (connector = 'generator', dataset = 'network', seed = {SEED}, rows = {}, partitions = 2{rate})",
+            self.rows
+        )
+    }
+}
+
+pub const TABLE: &str = "CREATE TABLE IF NOT EXISTS events () PARTITION BY (event_date)";
+
+/// A pipeline that commits often.
+pub fn pipeline(name: &str, table: &str, columns: &str) -> String {
+    format!("CREATE PIPELINE IF NOT EXISTS {name} WITH (commit_interval = '1s') AS INSERT INTO {table} SELECT {columns} FROM pop_events")
+}
+
+/// Every event is in the table once, every broken record among the rejects of the job once.
+pub async fn assert_exact(server: &Server, expected: &Summary, table: &str, job: &str) {
+    let query = format!("SELECT count(*) AS n, count(DISTINCT event_id) AS ids, sum(bytes_in) AS total FROM {table}");
+    let rows = server.sql(&query).await;
+    let seen = ["n", "ids", "total"].map(|name| rows.column(name)[0].unwrap_or("0").parse::<i64>().expect("a whole number"));
+    assert_eq!(seen, [expected.valid, expected.valid, expected.bytes_in_sum], "rows, ids and bytes in {table}");
+    assert_rejects(server, expected.broken, job).await;
+}
+
+/// The rejects of a job, each with a place of its own.
+pub async fn assert_rejects(server: &Server, expected: i64, job: &str) {
+    let places = "count(DISTINCT (\"partition\" || '@' || \"offset\"))";
+    let rows = server.sql(&format!("SELECT count(*) AS n, {places} AS places FROM lakewire.rejects WHERE job = '{job}'")).await;
+    let expected = expected.to_string();
+    assert_eq!([rows.column("n")[0], rows.column("places")[0]], [Some(expected.as_str()); 2], "rejects of {job} and their places");
+}
+
+/// Other people's readers see what our own SELECT sees: counts, sums and columns.
+pub async fn assert_readers_agree(server: &Server, table: &str, place: Place<'_>) {
+    let count = server.number(&format!("SELECT count(*) FROM {table}")).await;
+    let distinct = server.number(&format!("SELECT count(DISTINCT event_id) FROM {table}")).await;
+    let sum = server.number(&format!("SELECT sum(bytes_in) FROM {table}")).await;
+    let columns = server.sql(&format!("SELECT * FROM {table} LIMIT 0")).await.columns;
+    let readings = read_delta(&place, "event_id", "bytes_in").await;
+    for (reader, reading) in [("deltalake", readings.deltalake), ("DuckDB", readings.duckdb)] {
+        assert_eq!((reading.count, reading.distinct, reading.sum), (count, distinct, sum), "what {reader} counts");
+        assert_eq!(sorted(reading.columns), sorted(columns.clone()), "the columns that {reader} sees");
+    }
+}
+
+/// What a failed job says.
+pub async fn failure_of(server: &mut Server, job: &str) -> String {
+    server.wait_for(&format!("(SELECT state FROM lakewire.jobs WHERE name = '{job}') = 'failed'")).await;
+    server.text(&format!("SELECT error FROM lakewire.jobs WHERE name = '{job}'")).await
+}
+
+/// Readers may put partition columns elsewhere.
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort();
+    names
+}

@@ -1,0 +1,115 @@
+//! Other people's readers of Delta tables: python `deltalake` and DuckDB. They judge what we write.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::install;
+use super::ministack::{ACCESS_KEY, REGION};
+
+const REQUIREMENTS: &[&str] = &["deltalake==1.6.6", "duckdb==1.5.5", "duckdb-extension-delta==1.5.5", "duckdb-extension-httpfs==1.5.5"];
+const INSTALLED_AS: &str = "delta-readers-1.6.6-1.5.5";
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/readers/read_delta.py");
+
+/// Where a table is.
+pub enum Place<'a> {
+    Folder(PathBuf),
+    /// An `s3://…` and the `host:port` of its server.
+    S3 {
+        uri: String,
+        server: &'a str,
+    },
+}
+
+/// What a reader sees.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct DeltaReading {
+    pub count: i64,
+    /// Distinct values of the one column asked for.
+    pub distinct: i64,
+    /// The sum of the other.
+    pub sum: i64,
+    pub columns: Vec<String>,
+}
+
+#[derive(Deserialize)]
+pub struct Readings {
+    pub deltalake: DeltaReading,
+    pub duckdb: DeltaReading,
+}
+
+/// Reads the table with each reader.
+pub async fn read_delta(place: &Place<'_>, distinct: &str, sum: &str) -> Readings {
+    let python = install::python_in(&install::python(INSTALLED_AS, REQUIREMENTS).await);
+    let mut question = match place {
+        Place::Folder(folder) => json!({ "uri": folder }),
+        Place::S3 { uri, server } => {
+            json!({ "uri": uri, "endpoint": server, "region": REGION, "key": ACCESS_KEY, "secret": ACCESS_KEY })
+        }
+    };
+    question["distinct"] = distinct.into();
+    question["sum"] = sum.into();
+    let output = tokio::process::Command::new(python).arg(SCRIPT).arg(question.to_string()).output().await.expect("python can be started");
+    let (answer, complaint) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "a reader cannot read {question}:\n{complaint}");
+    serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error} in the readers' answer: {answer}\n{complaint}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use arrow::array::{Int64Array, RecordBatch, StringArray};
+    use deltalake::DeltaTable;
+    use futures::TryStreamExt;
+    use object_store::aws::AmazonS3Builder;
+    use object_store::local::LocalFileSystem;
+    use object_store::{ObjectStore, ObjectStoreExt};
+    use tempfile::TempDir;
+    use url::Url;
+
+    use super::*;
+    use crate::servers::Ministack;
+
+    #[tokio::test]
+    async fn read_a_folder() {
+        let folder = table().await;
+        assert_read(read_delta(&Place::Folder(folder.path().to_path_buf()), "id", "bytes").await);
+    }
+
+    #[tokio::test]
+    async fn read_a_bucket() {
+        let (folder, server) = (table().await, Ministack::start("lake").await);
+        upload(folder.path(), &server).await;
+        let place = Place::S3 { uri: "s3://lake".to_string(), server: server.address() };
+        assert_read(read_delta(&place, "id", "bytes").await);
+    }
+
+    async fn table() -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let ids = StringArray::from(vec!["a", "b", "b"]);
+        let bytes = Int64Array::from(vec![Some(40), Some(2), None]);
+        let batch = RecordBatch::try_from_iter([("id", Arc::new(ids) as _), ("bytes", Arc::new(bytes) as _)]).unwrap();
+        let table = DeltaTable::try_from_url(Url::from_directory_path(folder.path()).unwrap()).await.unwrap();
+        table.write([batch]).await.unwrap();
+        folder
+    }
+
+    async fn upload(folder: &Path, server: &Ministack) {
+        let bucket = AmazonS3Builder::new().with_endpoint(server.endpoint()).with_allow_http(true).with_bucket_name("lake");
+        let bucket = bucket.with_region(REGION).with_access_key_id(ACCESS_KEY).with_secret_access_key(ACCESS_KEY).build().unwrap();
+        let local = LocalFileSystem::new_with_prefix(folder).unwrap();
+        for file in local.list(None).try_collect::<Vec<_>>().await.unwrap() {
+            let bytes = local.get(&file.location).await.unwrap().bytes().await.unwrap();
+            bucket.put(&file.location, bytes.into()).await.unwrap();
+        }
+    }
+
+    fn assert_read(readings: Readings) {
+        let expected = DeltaReading { count: 3, distinct: 2, sum: 42, columns: vec!["id".into(), "bytes".into()] };
+        assert_eq!(readings.deltalake, expected);
+        assert_eq!(readings.duckdb, expected);
+    }
+}
