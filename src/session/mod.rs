@@ -130,6 +130,7 @@ impl Session {
         if let Some(tag) = utility(&statement) {
             return Ok(Prepared { parameters: vec![], columns: None, run: Run::Tag(tag) });
         }
+        let cast = cast_parameters(&statement);
         let statement = match pg_catalog::touches_catalog(&statement) {
             true => pg_catalog::rewrite(statement, text),
             false => statement,
@@ -138,15 +139,24 @@ impl Session {
         let plan = self.context.state().statement_to_plan(statement).await?;
         let inferred: HashMap<_, _> = plan.get_parameter_types()?;
         let parameters = (1..=inferred.len().max(parameter_types.len())).map(|number| {
+            let name = format!("${number}");
             let declared = parameter_types.get(number - 1).cloned().flatten();
-            let inferred = inferred.get(&format!("${number}")).cloned().flatten();
-            declared.or(inferred.map(|t| SqlType::from_arrow(&t))).unwrap_or(SqlType::Text)
+            let inferred = inferred.get(&name).cloned().flatten().map(|t| SqlType::from_arrow(&t));
+            declared.or(cast.get(&name).cloned()).or(inferred).unwrap_or(SqlType::Text)
         });
-        let columns = match &plan {
+        let parameters: Vec<SqlType> = parameters.collect();
+        let typed = match parameters.is_empty() {
+            true => plan.clone(),
+            false => {
+                let nulls = parameters.iter().map(|t| ScalarValue::try_from(&t.to_arrow())).collect::<Result<Vec<_>, _>>()?;
+                plan.clone().with_param_values(nulls)?
+            }
+        };
+        let columns = match &typed {
             LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Statement(_) => None,
             query => Some(query.schema().inner().clone()),
         };
-        Ok(Prepared { parameters: parameters.collect(), columns, run: Run::Plan(Box::new(plan)) })
+        Ok(Prepared { parameters, columns, run: Run::Plan(Box::new(plan)) })
     }
 
     pub async fn execute(&self, prepared: &Prepared, parameters: Vec<ScalarValue>) -> Result<Outcome> {
@@ -201,6 +211,23 @@ impl Session {
             .map(|(name, value)| (name, value.to_string()))
             .collect()
     }
+}
+
+/// `$1::bigint` says what the parameter is.
+fn cast_parameters(statement: &Statement) -> HashMap<String, SqlType> {
+    use sqlparser::ast::{Expr, Value, visit_expressions};
+    let mut types = HashMap::new();
+    let _ = visit_expressions(statement, |expression| {
+        if let Expr::Cast { expr, data_type, .. } = expression
+            && let Expr::Value(value) = expr.as_ref()
+            && let Value::Placeholder(name) = &value.value
+            && let Ok(sql_type) = SqlType::from_ast(data_type)
+        {
+            types.entry(name.clone()).or_insert(sql_type);
+        }
+        std::ops::ControlFlow::<()>::Continue(())
+    });
+    types
 }
 
 fn utility(statement: &Statement) -> Option<&'static str> {
