@@ -44,7 +44,7 @@ async fn a_portal_gives_its_rows_in_pieces() {
 #[tokio::test]
 async fn queries_may_be_pipelined() {
     let client = Server::start().await.connect().await;
-    let statement = client.prepare("SELECT $1::int + 1").await.unwrap();
+    let statement = client.prepare("SELECT ($1::int + 1)::int").await.unwrap();
     let answers = (0..200_i32).map(|number| {
         let (client, statement) = (&client, &statement);
         async move { client.query_one(statement, &[&number]).await.unwrap().get::<_, i32>(0) }

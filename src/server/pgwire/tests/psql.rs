@@ -32,10 +32,12 @@ const TABLES: &str = "CREATE TABLE events (id bigint NOT NULL, name text, price 
 #[tokio::test]
 async fn starts_and_selects() {
     let server = Server::start().await;
-    let Some(out) = psql(&server, &["SELECT 1 AS one, NULL AS none, 'x' AS text", "SELECT 2; SELECT 3"]).await else { return };
+    let Some(out) = psql(&server, &["SELECT 1 AS one, NULL AS none, 'x' AS text", "SELECT 2 AS two; SELECT 3 AS three"]).await else {
+        return;
+    };
     assert_eq!(
         out,
-        " one | none | text \n-----+------+------\n   1 |      | x\n(1 row)\n\n Int64(2) \n----------\n        2\n(1 row)\n\n Int64(3) \n----------\n        3\n(1 row)\n\n"
+        " one | none | text \n-----+------+------\n   1 |      | x\n(1 row)\n\n two \n-----\n   2\n(1 row)\n\n three \n-------\n     3\n(1 row)\n\n"
     );
 }
 

@@ -22,11 +22,13 @@ where
 /// The value as simple queries show it.
 async fn shown(client: &Client, expression: &str) -> String {
     let messages = client.simple_query(&format!("SELECT {expression}")).await.unwrap_or_else(|e| panic!("{expression}: {e:?}"));
-    messages.iter().find_map(|message| match message {
-        tokio_postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or("NULL").to_string()),
-        _ => None,
-    })
-    .unwrap()
+    messages
+        .iter()
+        .find_map(|message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or("NULL").to_string()),
+            _ => None,
+        })
+        .unwrap()
 }
 
 #[tokio::test]
