@@ -27,7 +27,7 @@ async fn psql(server: &Server, commands: &[&str]) -> Option<String> {
 }
 
 const TABLES: &str = "CREATE TABLE events (id bigint NOT NULL, name text, price numeric(10,2), at timestamp, tags text[]);
-                      CREATE TABLE other AS SELECT 1 AS one; CREATE VIEW seen AS SELECT 1 AS x";
+                      CREATE TABLE other AS SELECT 1 AS one";
 
 #[tokio::test]
 async fn starts_and_selects() {
@@ -44,19 +44,15 @@ async fn starts_and_selects() {
 #[tokio::test]
 async fn lists_relations() {
     let server = Server::start().await;
-    let Some(out) = psql(&server, &[TABLES, "\\dt", "\\d", "\\dv"]).await else { return };
-    println!("{out}");
+    let Some(out) = psql(&server, &[TABLES, "\\dt", "\\d"]).await else { return };
     let tables = "         List of relations\n Schema |  Name  | Type  |  Owner   \n--------+--------+-------+----------\n public | events | table | lakewire\n public | other  | table | lakewire\n(2 rows)\n";
-    assert!(out.contains(tables), "{out}");
-    assert!(out.contains(" public | seen   | view  | lakewire\n(3 rows)"), "{out}");
-    assert!(out.contains(" public | seen | view | lakewire\n(1 row)"), "{out}");
+    assert_eq!(out.matches(tables).count(), 2, "{out}");
 }
 
 #[tokio::test]
 async fn describes_a_table() {
     let server = Server::start().await;
-    let Some(out) = psql(&server, &[TABLES, "\\d events", "\\d+ events", "\\d seen", "\\d ev*"]).await else { return };
-    println!("{out}");
+    let Some(out) = psql(&server, &[TABLES, "\\d events", "\\d+ events", "\\d ev*"]).await else { return };
     assert!(out.contains("Table \"public.events\""), "{out}");
     for line in [
         " id     | bigint                      |           | not null | ",
@@ -67,14 +63,12 @@ async fn describes_a_table() {
     ] {
         assert!(out.contains(line), "{line}\n{out}");
     }
-    assert!(out.contains("View \"public.seen\""), "{out}");
 }
 
 #[tokio::test]
 async fn lists_databases_schemas_and_functions() {
     let server = Server::start().await;
     let Some(out) = psql(&server, &["\\l", "\\dn", "\\df nothing", "\\du", "\\conninfo"]).await else { return };
-    println!("{out}");
     assert!(out.contains(" lakewire | lakewire | UTF8 "), "{out}");
     assert!(out.contains(" public | lakewire\n"), "{out}");
     assert!(out.contains("You are connected to database \"lakewire\" as user \"lakewire\""), "{out}");
