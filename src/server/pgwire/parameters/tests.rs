@@ -1,3 +1,5 @@
+//! Parameters in text and binary: what is read, what is refused, and that nothing panics.
+
 use arrow::array::AsArray;
 use arrow::datatypes::Int32Type;
 use datafusion::scalar::ScalarValue;
