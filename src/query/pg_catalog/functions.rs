@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use arrow::datatypes::DataType;
 use datafusion::catalog::TableFunction;
 use datafusion::execution::SessionStateBuilder;
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility};
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
@@ -109,7 +109,8 @@ struct Constant {
 
 impl Constant {
     fn new(name: &str, answer: ScalarValue) -> Constant {
-        Constant { name: name.to_string(), answer, signature: Signature::variadic_any(Volatility::Stable) }
+        let any = vec![TypeSignature::Nullary, TypeSignature::VariadicAny];
+        Constant { name: name.to_string(), answer, signature: Signature::one_of(any, Volatility::Stable) }
     }
 }
 

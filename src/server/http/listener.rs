@@ -24,10 +24,8 @@ const SHUTDOWN_GRACE_SECONDS: u64 = 2;
 /// Serves HTTP on `listener` until `shutdown`, and a little longer for requests that are under way.
 pub async fn serve(listener: TcpListener, state: HttpState, shutdown: CancellationToken) -> Result<()> {
     let places = Arc::new(Semaphore::new(REQUESTS_AT_ONCE_MAX));
-    let router = router(state)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(from_fn(in_time))
-        .layer(from_fn_with_state(places, in_turn));
+    let router =
+        router(state).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).layer(from_fn(in_time)).layer(from_fn_with_state(places, in_turn));
     let stopped = shutdown.clone().cancelled_owned();
     let serving = axum::serve(listener, router).with_graceful_shutdown(stopped);
     let overdue = async {

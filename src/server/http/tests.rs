@@ -1,3 +1,5 @@
+//! Operators over a real socket.
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 

@@ -19,6 +19,8 @@ use crate::session::{Session, TransactionStatus};
 
 /// A client that does not read its last message is left behind after this.
 const GOODBYE_MS: u64 = 1_000;
+/// Statements with these tags drop the prepared statements of the protocol too.
+const TAGS_FORGETTING_STATEMENTS: [&str; 2] = ["DISCARD ALL", "DEALLOCATE ALL"];
 
 pub struct Connection {
     pub(super) socket: Socket,
@@ -77,8 +79,7 @@ impl Connection {
         };
         self.interrupts.begin_work();
         let kind = frame.kind;
-        let answered = AssertUnwindSafe(self.answer(frame)).catch_unwind().await;
-        match answered.unwrap_or_else(|panic| Err(Stop::Failed(panicked(panic)))) {
+        match caught(self.answer(frame)).await {
             Err(Stop::Failed(error)) => self.recover(kind, error).await.map(|()| Next::Message),
             other => other,
         }
@@ -95,7 +96,7 @@ impl Connection {
             frontend::DESCRIBE => self.describe(&frame.body)?,
             frontend::EXECUTE => self.execute(&frame.body).await?,
             frontend::CLOSE => self.close(&frame.body)?,
-            frontend::FLUSH => self.interrupts.flush(&mut self.socket).await?,
+            frontend::FLUSH => self.interrupts.finish(&mut self.socket).await?,
             frontend::SYNC => self.sync().await?,
             frontend::TERMINATE => return Ok(Next::Goodbye),
             frontend::FUNCTION_CALL => return Err(Error::unsupported("function call messages are not supported").into()),
@@ -116,12 +117,7 @@ impl Connection {
             frontend::QUERY | frontend::FUNCTION_CALL | frontend::SYNC => self.put_ready()?,
             _ => self.mode = Mode::SkippingToSync,
         }
-        // A cancel request has done its work; the client must be told even so.
-        self.interrupts.begin_work();
-        self.interrupts.flush(&mut self.socket).await.or_else(|stop| match stop {
-            Stop::Failed(_) => Ok(()),
-            other => Err(other),
-        })
+        self.interrupts.finish(&mut self.socket).await
     }
 
     /// The end of a cycle: the client may ask again. The caller flushes.
@@ -143,8 +139,17 @@ impl Connection {
         self.socket.put(PgWireBackendMessage::CommandComplete(CommandComplete::new(tag)))
     }
 
+    /// The end of a statement without rows, which may have changed what the connection keeps.
+    pub(super) fn put_done(&mut self, tag: String) -> Result<(), Stop> {
+        if TAGS_FORGETTING_STATEMENTS.contains(&tag.as_str()) {
+            self.statements.clear();
+        }
+        self.put_complete(tag)?;
+        self.put_changed_parameters()
+    }
+
     /// Tells the client of parameters that a statement has changed.
-    pub(super) fn put_changed_parameters(&mut self) -> Result<(), Stop> {
+    fn put_changed_parameters(&mut self) -> Result<(), Stop> {
         let now = self.session.parameters();
         for (name, value) in now.iter().filter(|parameter| !self.reported.contains(parameter)) {
             let status = ParameterStatus::new(name.to_string(), value.clone());
@@ -173,7 +178,25 @@ pub async fn say_goodbye(mut socket: Socket, error: &Error) {
     .await;
 }
 
+/// A panic ends the statement, not the server.
+async fn caught<T>(work: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| Err(Stop::Failed(panicked(panic))))
+}
+
 fn panicked(panic: Box<dyn std::any::Any + Send>) -> Error {
     let text = panic.downcast_ref::<&str>().map(|text| text.to_string()).or_else(|| panic.downcast_ref::<String>().cloned());
     Error::internal("the statement panicked").with_detail(text.unwrap_or_else(|| "no message".to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::SqlState;
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_of_the_statement() {
+        let Err(Stop::Failed(error)) = caught::<()>(async { panic!("row {} is odd", 7) }).await else { panic!("not caught") };
+        assert_eq!(error.sqlstate(), SqlState::INTERNAL_ERROR);
+        assert_eq!(error.detail(), Some("row 7 is odd"));
+    }
 }

@@ -118,7 +118,7 @@ impl Connection {
         })?;
         self.portals.put_back(message.portal, portal);
         match self.socket.wants_flush() {
-            true => self.interrupts.flush(&mut self.socket).await,
+            true => self.interrupts.finish(&mut self.socket).await,
             false => Ok(()),
         }
     }
@@ -136,8 +136,7 @@ impl Connection {
                 let session = self.session.clone();
                 match self.interrupts.run(&mut self.socket, session.execute(prepared, parameters)).await? {
                     Outcome::Done { tag } => {
-                        self.put_complete(tag)?;
-                        self.put_changed_parameters()?;
+                        self.put_done(tag)?;
                         return Ok(PortalState::Done);
                     }
                     Outcome::Rows { schema, rows, tag } => {
@@ -177,7 +176,7 @@ impl Connection {
     pub(super) async fn sync(&mut self) -> Result<(), Stop> {
         self.mode = Mode::Answering;
         self.put_ready()?;
-        self.interrupts.flush(&mut self.socket).await
+        self.interrupts.finish(&mut self.socket).await
     }
 }
 

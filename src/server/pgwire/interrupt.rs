@@ -71,11 +71,20 @@ impl Interrupts {
         }
     }
 
-    /// Sends the socket's buffer, however slowly the client reads.
+    /// Sends the socket's buffer, however slowly the client reads, in the middle of an answer.
     pub async fn flush(&self, socket: &mut Socket) -> Result<(), Stop> {
         tokio::select! {
             biased;
             stop = self.stopped() => Err(stop),
+            result = socket.flush() => Ok(result?),
+        }
+    }
+
+    /// Sends the socket's buffer at the end of an answer. Nothing is left to cancel.
+    pub async fn finish(&self, socket: &mut Socket) -> Result<(), Stop> {
+        tokio::select! {
+            biased;
+            () = self.stopping.overdue.cancelled() => Err(Stop::Fatal(shutdown_error())),
             result = socket.flush() => Ok(result?),
         }
     }

@@ -13,7 +13,7 @@ use super::cancel::CancelKeys;
 use super::connection::{Connection, say_goodbye};
 use super::interrupt::{Interrupts, Stop, Stopping};
 use super::socket::Socket;
-use super::startup::{Greeting, MakeSession, receive_greeting, welcome};
+use super::startup::{Greeting, receive_greeting, welcome};
 use crate::error::{Error, Result, SqlState};
 use crate::session::Session;
 
@@ -27,6 +27,8 @@ const SHUTDOWN_GRACE_SECONDS: u64 = 5;
 const GOODBYE_SECONDS: u64 = 2;
 /// The pause after an accept that failed, most likely for want of file descriptors.
 const ACCEPT_RETRY_MS: u64 = 100;
+
+type MakeSession = dyn Fn(&str, &str) -> Result<Arc<Session>> + Send + Sync;
 
 struct Server {
     make_session: Box<MakeSession>,

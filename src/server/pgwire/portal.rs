@@ -70,6 +70,10 @@ impl Statements {
     pub fn remove(&mut self, name: &str) {
         self.0.remove(name);
     }
+
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
 }
 
 impl Portals {

@@ -28,7 +28,7 @@ impl Connection {
             })?;
         }
         self.put_ready()?;
-        self.interrupts.flush(&mut self.socket).await
+        self.interrupts.finish(&mut self.socket).await
     }
 
     async fn run_text(&mut self, statement: &StatementText) -> Result<(), Stop> {
@@ -41,10 +41,7 @@ impl Connection {
                 .into());
         }
         match self.interrupts.run(&mut self.socket, session.execute(&prepared, vec![])).await? {
-            Outcome::Done { tag } => {
-                self.put_complete(tag)?;
-                self.put_changed_parameters()
-            }
+            Outcome::Done { tag } => self.put_done(tag),
             Outcome::Rows { schema, rows, tag } => {
                 let formats = vec![Format::Text; schema.fields().len()];
                 self.socket.put(row_description(&schema, &formats))?;

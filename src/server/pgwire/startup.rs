@@ -1,7 +1,5 @@
 //! The first packets of a connection: encryption is declined, a cancel request is done, a client is greeted.
 
-use std::sync::Arc;
-
 use bytes::{Buf, BytesMut};
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::{ReadyForQuery, SslResponse, TransactionStatus};
@@ -173,5 +171,3 @@ fn parameters(greeting: &Greeting, session: &Session) -> Vec<(String, String)> {
     let missing = missing.map(|(name, value)| (name.to_string(), value.to_string())).collect::<Vec<_>>();
     theirs.iter().map(|(name, value)| (name.to_string(), value.clone())).chain(missing).collect()
 }
-
-pub type MakeSession = dyn Fn(&str, &str) -> Result<Arc<Session>> + Send + Sync;

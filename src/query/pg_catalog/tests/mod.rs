@@ -99,7 +99,9 @@ async fn all_that_psql_asks_is_answered() {
 
 #[tokio::test]
 async fn functions_know_the_session() {
-    let answer = ask(&context(), "SELECT current_user, session_user AS s, current_database(), current_schema(), version() LIKE 'PostgreSQL 15%'").await;
+    let answer =
+        ask(&context(), "SELECT current_user, session_user AS s, current_database(), current_schema(), version() LIKE 'PostgreSQL 15%'")
+            .await;
     assert!(answer.contains("| ann "), "{answer}");
     assert!(answer.contains("| lakewire "), "{answer}");
     assert!(answer.contains("| public "), "{answer}");
@@ -111,7 +113,8 @@ async fn names_become_oids() {
     let context = context();
     let answer = ask(&context, "SELECT 't'::regclass::oid").await;
     assert!(answer.contains(&oids()["t"].to_string()), "{answer}");
-    let types = "SELECT t.oid, t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE a.attname = 'payload' GROUP BY 1, 2";
+    let types =
+        "SELECT t.oid, t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE a.attname = 'payload' GROUP BY 1, 2";
     let answer = ask(&context, types).await;
     assert!(answer.contains("| 114 | json |"), "{answer}");
 }
@@ -146,7 +149,12 @@ fn only_catalog_statements_are_touched() {
     ] {
         assert!(touches(text), "{text}");
     }
-    for text in ["SELECT * FROM t", "SELECT count(*) FROM pg_of_mine", "SELECT x::text, current_timestamp FROM lakewire.jobs", "SELECT \"version\" FROM t"] {
+    for text in [
+        "SELECT * FROM t",
+        "SELECT count(*) FROM pg_of_mine",
+        "SELECT x::text, current_timestamp FROM lakewire.jobs",
+        "SELECT \"version\" FROM t",
+    ] {
         assert!(!touches(text), "{text}");
     }
 }

@@ -2,6 +2,7 @@
 
 mod array;
 mod binary;
+mod interval;
 mod numeric;
 mod text;
 

@@ -8,6 +8,7 @@ use arrow::compute::{CastOptions, cast_with_options};
 use datafusion::scalar::ScalarValue;
 
 use super::array;
+use super::interval;
 use super::numeric::Number;
 use crate::error::{Error, Result, SqlState};
 use crate::model::SqlType;
@@ -28,8 +29,12 @@ pub fn decode(text: &str, sql_type: &SqlType) -> Result<ScalarValue> {
             number.to_scalar(*precision, *scale)?
         }
         SqlType::Bytea => ScalarValue::Binary(Some(bytea(text).ok_or_else(|| invalid(text, sql_type))?)),
-        SqlType::Date | SqlType::Time | SqlType::Timestamp | SqlType::TimestampTz | SqlType::Interval => {
-            moment(trimmed, sql_type).ok_or_else(|| invalid(text, sql_type).with_state(SqlState::INVALID_DATETIME_FORMAT))?
+        SqlType::Date | SqlType::Time | SqlType::Timestamp | SqlType::TimestampTz => {
+            moment(trimmed, sql_type).ok_or_else(|| invalid_moment(text, sql_type))?
+        }
+        SqlType::Interval => {
+            let interval = interval::parse(trimmed).ok_or_else(|| invalid_moment(text, sql_type))?;
+            ScalarValue::IntervalMonthDayNano(Some(interval))
         }
         SqlType::Array(element) => array::decode_text(trimmed, element)?,
     })
@@ -41,6 +46,10 @@ pub fn invalid(text: &str, sql_type: &SqlType) -> Error {
         other => other.name(),
     };
     Error::data(format!("invalid input syntax for type {name}: \"{text}\"")).with_state(SqlState::INVALID_TEXT_REPRESENTATION)
+}
+
+fn invalid_moment(text: &str, sql_type: &SqlType) -> Error {
+    invalid(text, sql_type).with_state(SqlState::INVALID_DATETIME_FORMAT)
 }
 
 fn out_of_range(text: &str, sql_type: &SqlType) -> Error {
@@ -121,7 +130,7 @@ fn escaped(mut text: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Dates, times and intervals: Arrow's readers know PostgreSQL's forms.
+/// Dates and times: Arrow's readers know PostgreSQL's forms.
 fn moment(text: &str, sql_type: &SqlType) -> Option<ScalarValue> {
     let array: ArrayRef = Arc::new(StringArray::from(vec![text]));
     let options = CastOptions { safe: false, ..CastOptions::default() };

@@ -27,34 +27,32 @@ async fn psql(server: &Server, commands: &[&str]) -> Option<String> {
 }
 
 const TABLES: &str = "CREATE TABLE events (id bigint NOT NULL, name text, price numeric(10,2), at timestamp, tags text[]);
-                      CREATE TABLE other AS SELECT 1 AS one; CREATE VIEW seen AS SELECT 1 AS x";
+                      CREATE TABLE other AS SELECT 1 AS one";
 
 #[tokio::test]
 async fn starts_and_selects() {
     let server = Server::start().await;
-    let Some(out) = psql(&server, &["SELECT 1 AS one, NULL AS none, 'x' AS text", "SELECT 2; SELECT 3"]).await else { return };
+    let Some(out) = psql(&server, &["SELECT 1 AS one, NULL AS none, 'x' AS text", "SELECT 2 AS two; SELECT 3 AS three"]).await else {
+        return;
+    };
     assert_eq!(
         out,
-        " one | none | text \n-----+------+------\n   1 |      | x\n(1 row)\n\n Int64(2) \n----------\n        2\n(1 row)\n\n Int64(3) \n----------\n        3\n(1 row)\n\n"
+        " one | none | text \n-----+------+------\n   1 |      | x\n(1 row)\n\n two \n-----\n   2\n(1 row)\n\n three \n-------\n     3\n(1 row)\n\n"
     );
 }
 
 #[tokio::test]
 async fn lists_relations() {
     let server = Server::start().await;
-    let Some(out) = psql(&server, &[TABLES, "\\dt", "\\d", "\\dv"]).await else { return };
-    println!("{out}");
+    let Some(out) = psql(&server, &[TABLES, "\\dt", "\\d"]).await else { return };
     let tables = "         List of relations\n Schema |  Name  | Type  |  Owner   \n--------+--------+-------+----------\n public | events | table | lakewire\n public | other  | table | lakewire\n(2 rows)\n";
-    assert!(out.contains(tables), "{out}");
-    assert!(out.contains(" public | seen   | view  | lakewire\n(3 rows)"), "{out}");
-    assert!(out.contains(" public | seen | view | lakewire\n(1 row)"), "{out}");
+    assert_eq!(out.matches(tables).count(), 2, "{out}");
 }
 
 #[tokio::test]
 async fn describes_a_table() {
     let server = Server::start().await;
-    let Some(out) = psql(&server, &[TABLES, "\\d events", "\\d+ events", "\\d seen", "\\d ev*"]).await else { return };
-    println!("{out}");
+    let Some(out) = psql(&server, &[TABLES, "\\d events", "\\d+ events", "\\d ev*"]).await else { return };
     assert!(out.contains("Table \"public.events\""), "{out}");
     for line in [
         " id     | bigint                      |           | not null | ",
@@ -65,14 +63,12 @@ async fn describes_a_table() {
     ] {
         assert!(out.contains(line), "{line}\n{out}");
     }
-    assert!(out.contains("View \"public.seen\""), "{out}");
 }
 
 #[tokio::test]
 async fn lists_databases_schemas_and_functions() {
     let server = Server::start().await;
     let Some(out) = psql(&server, &["\\l", "\\dn", "\\df nothing", "\\du", "\\conninfo"]).await else { return };
-    println!("{out}");
     assert!(out.contains(" lakewire | lakewire | UTF8 "), "{out}");
     assert!(out.contains(" public | lakewire\n"), "{out}");
     assert!(out.contains("You are connected to database \"lakewire\" as user \"lakewire\""), "{out}");
