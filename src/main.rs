@@ -77,7 +77,9 @@ async fn serve(config: Config) -> Result<()> {
 
 fn log_to_stderr(config: &Config) -> Result<()> {
     let filter = EnvFilter::try_new(&config.log).map_err(|error| {
-        Error::invalid(format!("log filter '{}' cannot be understood", config.log)).with_cause(error).with_hint("write info, or lakewire=debug,info")
+        Error::invalid(format!("log filter '{}' cannot be understood", config.log))
+            .with_cause(error)
+            .with_hint("write info, or lakewire=debug,info")
     })?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log_json {

@@ -21,7 +21,8 @@ const SCRIPT: &str = include_str!("../sql/examples/quickstart.sql");
 const REFRESH_INTERVAL: Duration = Duration::from_millis(500);
 /// How long the table is shown growing before the display is left to rest.
 const SHOW_FOR: Duration = Duration::from_secs(8);
-const PROGRESS: &str = "SELECT j.epoch, j.records_in, j.rejected, t.rows, t.files, t.columns FROM lakewire.jobs j CROSS JOIN lakewire.tables t";
+const PROGRESS: &str =
+    "SELECT j.epoch, j.records_in, j.rejected, t.rows, t.files, t.columns FROM lakewire.jobs j CROSS JOIN lakewire.tables t";
 const QUESTION: &str = "SELECT event_type, count(*) AS events, sum(bytes_in) AS bytes_in FROM events GROUP BY 1 ORDER BY 2 DESC";
 
 #[derive(Args)]
@@ -95,7 +96,12 @@ async fn show_growth(session: &Arc<Session>, until: Instant) -> Result<()> {
         let value = |column: usize| array_value_to_string(batch.column(column), 0).map_err(Error::from);
         last = format!(
             "  epoch {:>3}   {:>8} records read   {:>8} rows in {} files, {} columns   {:>4} rejected",
-            value(0)?, value(1)?, value(3)?, value(4)?, value(5)?, value(2)?
+            value(0)?,
+            value(1)?,
+            value(3)?,
+            value(4)?,
+            value(5)?,
+            value(2)?
         );
         if is_live {
             print!("\r\x1b[2K{last}");

@@ -81,7 +81,9 @@ impl Assignment {
             }
             let sibling = format!("{name}__{}", from.reading_suffix());
             return match into.schema.field_with_name(&sibling) {
-                Ok(target) if target.data_type() == canonical.data_type() => Ok((target.clone(), cast_if_needed(field, target.data_type()))),
+                Ok(target) if target.data_type() == canonical.data_type() => {
+                    Ok((target.clone(), cast_if_needed(field, target.data_type())))
+                }
                 Ok(target) => Err(Error::invalid(format!("columns \"{name}\" and \"{sibling}\" cannot take a value of type {from}"))
                     .with_state(SqlState::DATATYPE_MISMATCH)
                     .with_detail(format!("column \"{sibling}\" is of type {}", SqlType::from_field(target)))
@@ -157,7 +159,9 @@ fn is_widening(from: &DataType, to: &DataType) -> bool {
         _ if from == to => true,
         (Int16, Int32 | Int64 | Float32 | Float64) | (Int32, Int64 | Float64) | (Float32, Float64) => true,
         (Int16 | Int32 | Int64, Decimal128(precision, scale)) => i32::from(*precision) - i32::from(*scale) >= 19,
-        (Decimal128(p, s), Decimal128(precision, scale)) => scale >= s && i32::from(*precision) - i32::from(*scale) >= i32::from(*p) - i32::from(*s),
+        (Decimal128(p, s), Decimal128(precision, scale)) => {
+            scale >= s && i32::from(*precision) - i32::from(*scale) >= i32::from(*p) - i32::from(*s)
+        }
         (Date32, Timestamp(_, None)) => true,
         _ => false,
     }
@@ -166,10 +170,7 @@ fn is_widening(from: &DataType, to: &DataType) -> bool {
 /// PostgreSQL's casts in assignments, for the types we have.
 fn is_assignable(from: &SqlType, to: &SqlType) -> bool {
     let is_number = |t: &SqlType| {
-        matches!(
-            t,
-            SqlType::SmallInt | SqlType::Integer | SqlType::BigInt | SqlType::Real | SqlType::Double | SqlType::Numeric { .. }
-        )
+        matches!(t, SqlType::SmallInt | SqlType::Integer | SqlType::BigInt | SqlType::Real | SqlType::Double | SqlType::Numeric { .. })
     };
     let is_moment = |t: &SqlType| matches!(t, SqlType::Date | SqlType::Timestamp | SqlType::TimestampTz);
     match (from, to) {

@@ -134,9 +134,13 @@ impl Compiled {
             tallies.push((check.name.clone(), passed, violated));
             match check.on_violation {
                 OnViolation::Fail if violated > 0 => {
-                    return Err(Error::data(format!("expectation \"{}\" is violated by {violated} of {} rows", check.name, rows.num_rows()))
-                        .with_state(SqlState::CHECK_VIOLATION)
-                        .with_hint("correct the data or the condition, or use ON VIOLATION DROP ROW"));
+                    return Err(Error::data(format!(
+                        "expectation \"{}\" is violated by {violated} of {} rows",
+                        check.name,
+                        rows.num_rows()
+                    ))
+                    .with_state(SqlState::CHECK_VIOLATION)
+                    .with_hint("correct the data or the condition, or use ON VIOLATION DROP ROW"));
                 }
                 OnViolation::DropRow if violated > 0 => {
                     keep = Some(match keep {

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::model::{Name, SqlType};
 
 /// Where it stands in the lake.
-pub const LOCATION: &str = "_lakewire/rejects";
+pub const LOCATION: &str = "_lakewire/tables/rejects";
 
 pub fn schema() -> SchemaRef {
     let columns = [

@@ -33,7 +33,11 @@ impl TargetSpec {
         match columns.len() == result.fields().len() {
             true => Ok(columns.clone()),
             false => {
-                let what = if columns.len() < result.fields().len() { "expressions than target columns" } else { "target columns than expressions" };
+                let what = if columns.len() < result.fields().len() {
+                    "expressions than target columns"
+                } else {
+                    "target columns than expressions"
+                };
                 Err(Error::syntax(format!("INSERT has more {what}")))
             }
         }

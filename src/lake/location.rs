@@ -7,6 +7,8 @@ use crate::error::{Error, Result};
 
 /// The lake's own folder beside the tables.
 const RESERVED: &str = "_lakewire";
+/// Within it, the folder of the server's own tables.
+const RESERVED_TABLES: &str = "tables";
 const LOG_FOLDER: &str = "_delta_log";
 
 /// The path below the root that `location` means: `events`, `a/b`, `s3://bucket/prefix/a/b`, `/data/lake/a/b`.
@@ -26,7 +28,7 @@ pub fn parse(location: &str, root: &Url) -> Result<Path> {
     if parts.is_empty() {
         return Err(Error::invalid("a table location cannot be empty"));
     }
-    if parts.first() == Some(&RESERVED) {
+    if parts.first() == Some(&RESERVED) && parts.get(1) != Some(&RESERVED_TABLES) {
         return Err(
             Error::invalid(format!("'{location}' is not a table location")).with_detail(format!("{RESERVED} is the lake's own folder"))
         );

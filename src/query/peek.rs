@@ -59,7 +59,8 @@ pub async fn sample(source: &dyn Source, look: Look) -> Result<Vec<(PartitionId,
             let batch = batch?;
             let records = batch.records.slice(0, batch.records.len().min(SAMPLE_RECORDS_MAX - count));
             count += records.len();
-            let is_at_end = batch.ended || (records.is_empty() && (batch.behind.records == Some(0) || batch.behind.milliseconds == Some(0)));
+            let is_at_end =
+                batch.ended || (records.is_empty() && (batch.behind.records == Some(0) || batch.behind.milliseconds == Some(0)));
             if !records.is_empty() {
                 taken.push(records);
             }

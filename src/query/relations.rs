@@ -104,9 +104,10 @@ impl SystemSchema {
         let table = self.services.flow.lake.table(rejects::LOCATION)?;
         let mut snapshot = table.refresh().await?;
         if snapshot.version().is_none() {
-            snapshot = table.evolve(&rejects::fields(), &[]).await.map_err(|error| {
-                Error::unavailable("cannot make the table of rejects").with_cause(error)
-            })?;
+            snapshot = table
+                .evolve(&rejects::fields(), &[])
+                .await
+                .map_err(|error| Error::unavailable("cannot make the table of rejects").with_cause(error))?;
         }
         Ok(Arc::new(LakeTable::new(table, snapshot)))
     }

@@ -19,7 +19,8 @@ pub fn install() -> Result<PrometheusHandle> {
     }
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = HANDLE.get_or_init(|| recorder.handle());
-    metrics::set_global_recorder(recorder).map_err(|error| Error::internal("cannot install the metrics recorder").with_cause(error.to_string()))?;
+    metrics::set_global_recorder(recorder)
+        .map_err(|error| Error::internal("cannot install the metrics recorder").with_cause(error.to_string()))?;
     Ok(handle.clone())
 }
 

@@ -59,7 +59,8 @@ impl Server {
         let sessions = services.clone();
         let make_session = move |user: &str, database: &str| Ok(Arc::new(Session::new(sessions.clone(), user, database)?));
         let gauges = services.clone();
-        let http_state = HttpState { readiness, metrics: metrics::install()?, refresh_metrics: Arc::new(move || metrics::refresh(&gauges)) };
+        let http_state =
+            HttpState { readiness, metrics: metrics::install()?, refresh_metrics: Arc::new(move || metrics::refresh(&gauges)) };
         let sockets = vec![
             tokio::spawn(pgwire::serve(pg, make_session, stop.clone(), CONNECTIONS_MAX)),
             tokio::spawn(http::serve(http, http_state, stop.clone())),

@@ -4,6 +4,7 @@
 //! columns (`prepare.rs`); `execute` runs it (`run/`, one file per statement). Definitions are checked as far as they can be before anything
 //! is stored, and are durable before they are answered.
 
+mod names;
 mod outcome;
 mod prepare;
 mod run;
@@ -21,9 +22,9 @@ use crate::error::{Error, Result, SqlState};
 use crate::model::SqlType;
 use crate::sql;
 
+pub use crate::sql::StatementText;
 pub use outcome::{Notice, Outcome};
 pub use prepare::Prepared;
-pub use crate::sql::StatementText;
 pub use services::Services;
 pub use transaction::TransactionStatus;
 

@@ -1,6 +1,7 @@
 //! Parses and plans a statement before it runs: clients ask for the types of parameters and columns first.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -9,8 +10,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement as DataFusionStatement;
 use sqlparser::ast;
 
-use super::Session;
-use super::run;
+use super::{Session, names, run};
 use crate::catalog::ObjectKind;
 use crate::error::{Error, Result, SqlState};
 use crate::flow::compile::METADATA_COLUMNS;
@@ -45,11 +45,13 @@ pub async fn prepare(session: &Session, text: &str, given: &[Option<SqlType>]) -
     let (parameters, columns) = match &parsed.statement {
         Statement::Query(query) => {
             let plan = plan_query(session, query, &parsed.text).await?;
-            (parameter_types(&plan, given)?, Some(Arc::new(plan.schema().as_arrow().clone())))
+            let parameters = parameter_types(&plan, given, &cast_parameters(query.as_ref()))?;
+            let columns = names::rename(query, &typed_columns(plan, &parameters)?);
+            (parameters, Some(columns))
         }
         Statement::Insert(insert) => {
             let plan = run::insert::plan(session, insert, &parsed.text).await?;
-            (parameter_types(&plan, given)?, None)
+            (parameter_types(&plan, given, &cast_parameters(insert.query()))?, None)
         }
         Statement::Explain(_) => (vec![], Some(text_columns(&["QUERY PLAN"]))),
         other => (vec![], run::show::columns(session, other).await?),
@@ -89,17 +91,43 @@ pub fn text_columns(names: &[&str]) -> SchemaRef {
 }
 
 /// What the client said, else what the planner made of the place where the parameter stands, else text.
-fn parameter_types(plan: &LogicalPlan, given: &[Option<SqlType>]) -> Result<Vec<SqlType>> {
+fn parameter_types(plan: &LogicalPlan, given: &[Option<SqlType>], cast: &HashMap<String, SqlType>) -> Result<Vec<SqlType>> {
     let inferred: HashMap<String, Option<DataType>> = plan.get_parameter_types()?;
     let numbers = inferred.keys().map(|name| number_of(name)).collect::<Result<Vec<_>>>()?;
     let count = numbers.into_iter().max().unwrap_or(0).max(given.len());
     (1..=count)
         .map(|number| {
             let given = given.get(number - 1).cloned().flatten();
-            let inferred = inferred.get(&format!("${number}")).cloned().flatten();
-            Ok(given.or_else(|| inferred.map(|data_type| SqlType::from_arrow(&data_type))).unwrap_or(SqlType::Text))
+            let name = format!("${number}");
+            let inferred = inferred.get(&name).cloned().flatten();
+            Ok(given
+                .or_else(|| cast.get(&name).cloned())
+                .or_else(|| inferred.map(|data_type| SqlType::from_arrow(&data_type)))
+                .unwrap_or(SqlType::Text))
         })
         .collect()
+}
+
+/// `$1::bigint` says what the parameter is; the planner does not look there.
+fn cast_parameters(query: &ast::Query) -> HashMap<String, SqlType> {
+    let mut types = HashMap::new();
+    let _ = ast::visit_expressions(query, |expression| {
+        if let ast::Expr::Cast { expr, data_type, .. } = expression
+            && let ast::Expr::Value(value) = expr.as_ref()
+            && let ast::Value::Placeholder(name) = &value.value
+            && let Ok(sql_type) = SqlType::from_ast(data_type)
+        {
+            types.entry(name.clone()).or_insert(sql_type);
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    types
+}
+
+/// The columns of a plan once its parameters have types.
+fn typed_columns(plan: LogicalPlan, parameters: &[SqlType]) -> Result<SchemaRef> {
+    let nulls = parameters.iter().map(|parameter| ScalarValue::try_from(&parameter.to_arrow())).collect::<Result<Vec<_>, _>>()?;
+    Ok(Arc::new(bind(plan, &nulls)?.schema().as_arrow().clone()))
 }
 
 fn number_of(parameter: &str) -> Result<usize> {

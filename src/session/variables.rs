@@ -11,23 +11,63 @@ pub const SERVER_VERSION: &str = "15.10";
 const VARIABLES: &[Variable] = &[
     Variable { name: "application_name", default: "", report: Report::AsNamed("application_name"), accepts: Accepts::Anything },
     Variable { name: "bytea_output", default: "hex", report: Report::No, accepts: Accepts::Words(&["hex"]) },
-    Variable { name: "client_encoding", default: "UTF8", report: Report::AsNamed("client_encoding"), accepts: Accepts::Words(&["UTF8", "UTF-8", "UNICODE"]) },
-    Variable { name: "client_min_messages", default: "notice", report: Report::No, accepts: Accepts::Words(&["notice", "warning", "error"]) },
-    Variable { name: "datestyle", default: "ISO, MDY", report: Report::AsNamed("DateStyle"), accepts: Accepts::Words(&["ISO", "ISO, MDY", "ISO, DMY", "ISO, YMD"]) },
-    Variable { name: "default_transaction_isolation", default: "read committed", report: Report::No, accepts: Accepts::Words(&["read committed"]) },
+    Variable {
+        name: "client_encoding",
+        default: "UTF8",
+        report: Report::AsNamed("client_encoding"),
+        accepts: Accepts::Words(&["UTF8", "UTF-8", "UNICODE"]),
+    },
+    Variable {
+        name: "client_min_messages",
+        default: "notice",
+        report: Report::No,
+        accepts: Accepts::Words(&["notice", "warning", "error"]),
+    },
+    Variable {
+        name: "datestyle",
+        default: "ISO, MDY",
+        report: Report::AsNamed("DateStyle"),
+        accepts: Accepts::Words(&["ISO", "ISO, MDY", "ISO, DMY", "ISO, YMD"]),
+    },
+    Variable {
+        name: "default_transaction_isolation",
+        default: "read committed",
+        report: Report::No,
+        accepts: Accepts::Words(&["read committed"]),
+    },
     Variable { name: "default_transaction_read_only", default: "off", report: Report::No, accepts: Accepts::Words(&["off"]) },
     Variable { name: "extra_float_digits", default: "1", report: Report::No, accepts: Accepts::Words(&["1", "2", "3"]) },
     Variable { name: "integer_datetimes", default: "on", report: Report::AsNamed("integer_datetimes"), accepts: Accepts::Nothing },
-    Variable { name: "intervalstyle", default: "postgres", report: Report::AsNamed("IntervalStyle"), accepts: Accepts::Words(&["postgres"]) },
+    Variable {
+        name: "intervalstyle",
+        default: "postgres",
+        report: Report::AsNamed("IntervalStyle"),
+        accepts: Accepts::Words(&["postgres"]),
+    },
     Variable { name: "is_superuser", default: "on", report: Report::AsNamed("is_superuser"), accepts: Accepts::Nothing },
-    Variable { name: "search_path", default: "public", report: Report::No, accepts: Accepts::Words(&["public", "\"$user\", public", "\"$user\",public"]) },
+    Variable {
+        name: "search_path",
+        default: "public",
+        report: Report::No,
+        accepts: Accepts::Words(&["public", "\"$user\", public", "\"$user\",public"]),
+    },
     Variable { name: "server_encoding", default: "UTF8", report: Report::AsNamed("server_encoding"), accepts: Accepts::Nothing },
     Variable { name: "server_version", default: SERVER_VERSION, report: Report::AsNamed("server_version"), accepts: Accepts::Nothing },
     Variable { name: "server_version_num", default: "150010", report: Report::No, accepts: Accepts::Nothing },
     Variable { name: "session_authorization", default: "", report: Report::AsNamed("session_authorization"), accepts: Accepts::Nothing },
-    Variable { name: "standard_conforming_strings", default: "on", report: Report::AsNamed("standard_conforming_strings"), accepts: Accepts::Words(&["on"]) },
+    Variable {
+        name: "standard_conforming_strings",
+        default: "on",
+        report: Report::AsNamed("standard_conforming_strings"),
+        accepts: Accepts::Words(&["on"]),
+    },
     Variable { name: "statement_timeout", default: "0", report: Report::No, accepts: Accepts::Words(&["0"]) },
-    Variable { name: "timezone", default: "UTC", report: Report::AsNamed("TimeZone"), accepts: Accepts::Words(&["UTC", "GMT", "Etc/UTC", "Z"]) },
+    Variable {
+        name: "timezone",
+        default: "UTC",
+        report: Report::AsNamed("TimeZone"),
+        accepts: Accepts::Words(&["UTC", "GMT", "Etc/UTC", "Z"]),
+    },
     Variable { name: "transaction_isolation", default: "read committed", report: Report::No, accepts: Accepts::Words(&["read committed"]) },
     Variable { name: "transaction_read_only", default: "off", report: Report::No, accepts: Accepts::Words(&["off"]) },
 ];
@@ -81,8 +121,9 @@ impl Variables {
                     .with_hint(format!("available values: {}", words.join("; "))));
             }
             Accepts::Nothing => {
-                return Err(Error::invalid(format!("parameter \"{name}\" cannot be changed"))
-                    .with_state(SqlState::CANNOT_CHANGE_RUNTIME_PARAMETER));
+                return Err(
+                    Error::invalid(format!("parameter \"{name}\" cannot be changed")).with_state(SqlState::CANNOT_CHANGE_RUNTIME_PARAMETER)
+                );
             }
         }
         self.set.insert(variable.name, value.to_string());
@@ -119,7 +160,8 @@ impl Variables {
 }
 
 fn find(name: &str) -> Result<&'static Variable> {
-    VARIABLES.iter().find(|variable| variable.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
-        Error::undefined(format!("unrecognized configuration parameter \"{name}\"")).with_state(SqlState::UNDEFINED_OBJECT)
-    })
+    VARIABLES
+        .iter()
+        .find(|variable| variable.name.eq_ignore_ascii_case(name))
+        .ok_or_else(|| Error::undefined(format!("unrecognized configuration parameter \"{name}\"")).with_state(SqlState::UNDEFINED_OBJECT))
 }

@@ -39,9 +39,9 @@ mod dialect;
 pub mod identifiers;
 mod locate;
 pub mod metadata_columns;
+pub mod planner;
 pub mod position;
 mod reader;
-pub mod planner;
 mod split;
 mod syntax_error;
 

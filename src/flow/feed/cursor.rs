@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::lane::{Lane, Look, Sequence};
 use super::SourceFeed;
+use super::lane::{Lane, Look, Sequence};
 use crate::model::{PartitionId, Position};
 use crate::sources::Behind;
 

@@ -122,7 +122,13 @@ impl SourceFeed {
     }
 
     /// A lane other than `than` that has what comes after `position`: whoever moves there reads along with others.
-    fn find_other(&self, partition: &PartitionId, position: &Position, wake: &Arc<Notify>, than: &Arc<Lane>) -> Option<(Arc<Lane>, u64, u64)> {
+    fn find_other(
+        &self,
+        partition: &PartitionId,
+        position: &Position,
+        wake: &Arc<Notify>,
+        than: &Arc<Lane>,
+    ) -> Option<(Arc<Lane>, u64, u64)> {
         let lanes = self.lanes.lock();
         let lanes = lanes.get(partition).filter(|lanes| lanes.len() > 1)?;
         // Lanes stand in the order they were begun, and only moves to an earlier one are made: so two jobs cannot chase each other.

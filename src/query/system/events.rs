@@ -22,6 +22,9 @@ impl SystemTable for Events {
 
     async fn rows(&self, services: &QueryServices) -> Result<Vec<Vec<ScalarValue>>> {
         let events = services.flow.events.list();
-        Ok(events.iter().map(|event| vec![time(event.time), text(event.kind.as_str()), text(&event.object), text(&event.message)]).collect())
+        Ok(events
+            .iter()
+            .map(|event| vec![time(event.time), text(event.kind.as_str()), text(&event.object), text(&event.message)])
+            .collect())
     }
 }

@@ -28,8 +28,15 @@ use crate::error::Result;
 use crate::model::SqlType;
 
 /// All of them.
-pub const SYSTEM_TABLES: &[&dyn SystemTable] =
-    &[&jobs::Jobs, &job_inputs::JobInputs, &sources::Sources, &tables::Tables, &expectations::Expectations, &events::Events, &settings::Settings];
+pub const SYSTEM_TABLES: &[&dyn SystemTable] = &[
+    &jobs::Jobs,
+    &job_inputs::JobInputs,
+    &sources::Sources,
+    &tables::Tables,
+    &expectations::Expectations,
+    &events::Events,
+    &settings::Settings,
+];
 
 /// One table of the server's own.
 #[async_trait]

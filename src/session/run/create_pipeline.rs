@@ -134,9 +134,12 @@ fn replacement(existing: &Object, new: PipelineDef, text: &str) -> Result<Object
         return Err(Error::internal(format!("{existing} is not a pipeline")));
     };
     if old.target != new.target || old.sources != new.sources {
-        return Err(Error::unsupported(format!("pipeline \"{}\" cannot be replaced by one with other sources or another target", existing.name))
-            .with_detail("a replaced pipeline goes on from where the former one stood")
-            .with_hint("DROP PIPELINE, then CREATE PIPELINE"));
+        return Err(Error::unsupported(format!(
+            "pipeline \"{}\" cannot be replaced by one with other sources or another target",
+            existing.name
+        ))
+        .with_detail("a replaced pipeline goes on from where the former one stood")
+        .with_hint("DROP PIPELINE, then CREATE PIPELINE"));
     }
     let definition = Definition::Pipeline(PipelineDef { job: old.job, state: old.state, ..new });
     Ok(Object { sql: text.to_string(), definition, ..existing.clone() })

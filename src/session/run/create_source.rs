@@ -54,7 +54,8 @@ fn define(create: &CreateSource) -> Result<SourceDef> {
         None => SchemaMode::Fixed,
     };
     if mode == SchemaMode::Fixed && create.columns.is_empty() {
-        return Err(Error::invalid("a source with schema = 'fixed' needs columns").with_hint("declare them: CREATE SOURCE s (a bigint, …) WITH (…)"));
+        return Err(Error::invalid("a source with schema = 'fixed' needs columns")
+            .with_hint("declare them: CREATE SOURCE s (a bigint, …) WITH (…)"));
     }
     connector.validate(&mut options)?;
     options.finish(&format!("connector \"{connector_name}\""))?;
@@ -91,4 +92,3 @@ async fn look_for_columns(session: &Session, create: &CreateSource, source: &dyn
     }
     Ok(())
 }
-

@@ -61,6 +61,10 @@ async fn define(create: &CreateTable, lake: &Lake) -> Result<TableDef> {
         return Err(Error::unsupported("option \"retention\" is not supported yet"));
     }
     options.finish("a table")?;
+    if location.as_deref().is_some_and(|location| location.trim_start_matches('/').starts_with('_')) {
+        return Err(Error::invalid("a table's location cannot begin with '_'")
+            .with_hint("readers pass over such folders, and some are the server's own"));
+    }
     check_columns(create, mode)?;
     Ok(TableDef {
         location: match location {

@@ -22,7 +22,9 @@ pub async fn run(session: &Session, describe: &Describe) -> Result<Outcome> {
     let name = Name::new(parts.next().unwrap_or_default())?;
     let schema = parts.next();
     let rows = match schema.as_deref() {
-        Some("lakewire") => SYSTEM_TABLES.iter().find(|table| table.name() == name.as_str()).map(|table| of_schema(&schema_of(*table), &[])),
+        Some("lakewire") => {
+            SYSTEM_TABLES.iter().find(|table| table.name() == name.as_str()).map(|table| of_schema(&schema_of(*table), &[]))
+        }
         None | Some("public") => match session.services.flow.catalog.snapshot().relation(&name) {
             Some(object) => Some(of_object(session, object).await?),
             None => None,

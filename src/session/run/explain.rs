@@ -24,7 +24,9 @@ pub async fn run(session: &Session, explain: &Explain, text: &str) -> Result<Out
             }
         }
         Statement::CreatePipeline(_) if explain.analyze => {
-            return Err(Error::unsupported("EXPLAIN ANALYZE CREATE PIPELINE is not supported").with_hint("EXPLAIN CREATE PIPELINE shows the plan"));
+            return Err(
+                Error::unsupported("EXPLAIN ANALYZE CREATE PIPELINE is not supported").with_hint("EXPLAIN CREATE PIPELINE shows the plan")
+            );
         }
         Statement::CreatePipeline(create) => super::create_pipeline::explain(session, create, explain.verbose).await?,
         _ => return Err(Error::unsupported("EXPLAIN is for SELECT and CREATE PIPELINE")),

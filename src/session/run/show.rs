@@ -40,7 +40,9 @@ async fn list_plan(session: &Session, show: Show) -> Result<datafusion::logical_
     let text = match show {
         Show::Sources => "SELECT name, connector, schema, columns, readers, created_at FROM lakewire.sources ORDER BY name",
         Show::Tables => "SELECT name, location, version, columns, files, rows, bytes, last_commit FROM lakewire.tables ORDER BY name",
-        Show::Pipelines => "SELECT name, state, since, epoch, records_in, rows_out, rejected, error FROM lakewire.jobs WHERE kind = 'pipeline' ORDER BY name",
+        Show::Pipelines => {
+            "SELECT name, state, since, epoch, records_in, rows_out, rejected, error FROM lakewire.jobs WHERE kind = 'pipeline' ORDER BY name"
+        }
         Show::Jobs => "SELECT name, kind, state, since, epoch, records_in, rows_out, rejected, error FROM lakewire.jobs ORDER BY name",
         Show::Sinks => return Err(Error::unsupported("sinks are not supported yet")),
         Show::MaterializedViews => return Err(Error::unsupported("materialized views are not supported yet")),

@@ -16,17 +16,16 @@ use tokio_postgres::{Client, NoTls};
 use tokio_util::sync::CancellationToken;
 
 use super::serve;
+use crate::clock::Clock;
+use crate::config::Settings;
 use crate::error::Result;
 use crate::session::{Services, Session};
 
 const CONNECTIONS_MAX: usize = 110;
 
-/// The one place that makes sessions: tests need nothing of them but SQL.
-fn make_session(user: &str, database: &str) -> Result<Arc<Session>> {
-    Ok(Arc::new(Session::new(Arc::new(Services), user, database)))
-}
-
 struct Server {
+    /// The server's data, gone with the test.
+    _data_dir: tempfile::TempDir,
     address: SocketAddr,
     shutdown: CancellationToken,
     running: JoinHandle<Result<()>>,
@@ -41,8 +40,13 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
+        let data_dir = tempfile::tempdir().unwrap();
+        let settings = Settings { data_dir: Some(data_dir.path().to_path_buf()), ..Settings::default() };
+        let network = tokio::runtime::Handle::current();
+        let services = Services::start(settings.resolve().unwrap(), Clock::wall(), network.clone(), network).await.unwrap();
+        let make_session = move |user: &str, database: &str| Ok(Arc::new(Session::new(services.clone(), user, database)?));
         let running = tokio::spawn(serve(listener, make_session, shutdown.clone(), connections_max));
-        Server { address, shutdown, running }
+        Server { _data_dir: data_dir, address, shutdown, running }
     }
 
     async fn try_connect(&self) -> std::result::Result<Client, tokio_postgres::Error> {
