@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
-use arrow::compute::{and, concat_batches, filter_record_batch};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
+use arrow::compute::{and, concat_batches, filter_record_batch, prep_null_mask_filter};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::DFSchema;
@@ -190,7 +190,10 @@ impl Check {
             .as_any()
             .downcast_ref::<BooleanArray>()
             .ok_or_else(|| Error::internal(format!("expectation \"{}\" is not a condition", self.name)))?;
-        Ok(arrow::compute::prep_null_mask_filter(met))
+        Ok(match met.null_count() {
+            0 => met.clone(),
+            _ => prep_null_mask_filter(met),
+        })
     }
 }
 

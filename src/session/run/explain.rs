@@ -32,7 +32,7 @@ pub async fn run(session: &Session, explain: &Explain, text: &str) -> Result<Out
         _ => return Err(Error::unsupported("EXPLAIN is for SELECT and CREATE PIPELINE")),
     };
     let columns = text_columns(&["QUERY PLAN"]);
-    let rows = RecordBatch::try_new(columns.clone(), vec![Arc::new(StringArray::from_iter_values(lines.lines()))])?;
+    let rows = RecordBatch::try_new(columns.clone(), vec![Arc::new(StringArray::from(lines.lines().collect::<Vec<_>>()))])?;
     super::show::answer(columns, rows)
 }
 

@@ -54,9 +54,9 @@ async fn list_plan(session: &Session, show: Show) -> Result<datafusion::logical_
 
 fn secrets(session: &Session) -> Result<Outcome> {
     let catalog = session.services.flow.catalog.snapshot();
-    let names = StringArray::from_iter_values(catalog.iter_kind(ObjectKind::Secret).map(|secret| secret.name.as_str()));
+    let names: Vec<_> = catalog.iter_kind(ObjectKind::Secret).map(|secret| secret.name.as_str()).collect();
     let columns = text_columns(&["name"]);
-    answer(columns.clone(), RecordBatch::try_new(columns, vec![Arc::new(names)])?)
+    answer(columns.clone(), RecordBatch::try_new(columns, vec![Arc::new(StringArray::from(names))])?)
 }
 
 /// The statement as the user wrote it.
