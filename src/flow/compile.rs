@@ -120,6 +120,9 @@ impl Compiled {
             let stream = plan.execute(partition, self.task.clone())?;
             batches.extend(stream.try_collect::<Vec<_>>().await?);
         }
+        for input in &self.inputs {
+            *input.slot.rows.lock() = None;
+        }
         let rows = concat_batches(&plan.schema(), &batches)?;
         self.expect(rows)
     }
@@ -210,7 +213,8 @@ impl PartitionStream for Slot {
     }
 
     fn execute(&self, _task: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let rows = self.rows.lock().take();
+        // A source may stand in several branches: each sees all of the batch.
+        let rows = self.rows.lock().clone();
         let stream = futures::stream::iter(rows.into_iter().map(Ok));
         Box::pin(datafusion::physical_plan::stream::RecordBatchStreamAdapter::new(self.schema.clone(), stream))
     }
@@ -300,3 +304,6 @@ fn explain(error: Error, inputs: &[CompiledInput]) -> Error {
         false => error,
     }
 }
+
+#[cfg(test)]
+mod tests;
