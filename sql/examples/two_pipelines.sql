@@ -8,10 +8,10 @@ CREATE PIPELINE keep WITH (commit_interval = '1s')
 AS INSERT INTO events SELECT *, event_time::date AS event_date FROM pop_events;
 
 -- Some of it, in columns of our own.
-CREATE TABLE alerts (event_id text NOT NULL, at timestamptz, tenant_id bigint, rule text, labels json);
+CREATE TABLE alerts (event_id text NOT NULL, at timestamptz, tenant_id bigint, rule text, hits text);
 CREATE PIPELINE alert WITH (commit_interval = '500ms')
-AS INSERT INTO alerts (event_id, at, tenant_id, rule, labels)
-   SELECT event_id, event_time, tenant_id, details ->> 'rule', details -> 'labels'
+AS INSERT INTO alerts
+   SELECT event_id, event_time AS at, tenant_id, details ->> 'rule' AS rule, details -> 'hits' AS hits
    FROM pop_events WHERE event_type = 'security' AND severity = 'high';
 
 FLUSH;
