@@ -15,7 +15,7 @@ async fn the_others_finish_exactly() {
     }
     server.sql("ALTER PIPELINE lazy PAUSE").await;
     server.sql("CREATE TABLE numbers (event_id text, number bigint)").await;
-    server.sql(&pipeline("broken", "numbers", "event_id, event_type::bigint")).await;
+    server.sql(&pipeline("broken", "numbers", "event_id, event_type::bigint AS number")).await;
 
     let said = failure_of(&mut server, "broken").await;
     assert!(said.contains("connect") || said.contains("dns") || said.contains("auth"), "the value is not told: {said}");

@@ -24,6 +24,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::scalar::ScalarValue;
 use object_store::ObjectMeta;
 use object_store::path::Path;
@@ -67,7 +68,12 @@ impl LakeTable {
         let chunks = select::files(&self.snapshot, filters, state)?;
         let layout = Layout::of(shape);
         let files = self.partitioned_files(&chunks, &layout)?;
-        let statistics = match files.iter().all(|file| file.statistics.is_some()) && !files.is_empty() {
+        let columns = layout.projection(&shape.table, projection)?;
+        if files.is_empty() {
+            // A scan without files has no partition, which grouping refuses.
+            return Ok(Arc::new(EmptyExec::new(Arc::new(layout.schema.project(&columns)?))));
+        }
+        let statistics = match files.iter().all(|file| file.statistics.is_some()) {
             true => Statistics::try_merge_iter(files.iter().flat_map(|file| file.statistics.as_deref()), &layout.schema)?,
             false => statistics::of_all(&chunks, &layout.schema),
         };
@@ -83,7 +89,7 @@ impl LakeTable {
         let config = FileScanConfigBuilder::new(self.table.lake.store_url(), Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(statistics)
-            .with_projection_indices(Some(layout.projection(&shape.table, projection)?))?
+            .with_projection_indices(Some(columns))?
             .with_limit(limit)
             .build();
         Ok(DataSourceExec::from_data_source(config))
