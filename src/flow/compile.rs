@@ -76,6 +76,7 @@ impl Compiled {
         let mut parsed = sql::parse_query(query)?;
         let named: Vec<&str> = METADATA_COLUMNS.into_iter().filter(|name| sql::identifiers::mentions(&parsed, name)).collect();
         sql::metadata_columns::hide_from_wildcards(&mut parsed, &named, &|name| inputs.iter().any(|input| input.name == *name))?;
+        sql::result_names::spell_out(&mut parsed);
         let context = sql::planner::context(Arc::new(RuntimeEnv::default()), 1)?;
         now::register(&context);
         let inputs = inputs.iter().map(|input| register(&context, input, &named)).collect::<Result<Vec<_>>>()?;

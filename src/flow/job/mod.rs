@@ -110,7 +110,8 @@ impl Job<'_> {
                     Some(Control::Stop) | None => return self.commit().await,
                 },
                 _ = listing.tick() => self.list_partitions().await?,
-                () = std::future::ready(()), if is_busy => {}
+                // Others on this thread have their turn too.
+                () = tokio::task::yield_now(), if is_busy => {}
                 () = wake.notified() => {}
                 () = sleep_until(self.epoch.due()), if self.is_dirty() => {}
             }

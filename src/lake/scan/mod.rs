@@ -73,7 +73,7 @@ impl LakeTable {
             return Ok(Arc::new(EmptyExec::new(Arc::new(layout.schema.project(&wanted)?))));
         }
         let files = self.partitioned_files(&chunks, &layout)?;
-        let statistics = match files.iter().all(|file| file.statistics.is_some()) && !files.is_empty() {
+        let statistics = match files.iter().all(|file| file.statistics.is_some()) {
             true => Statistics::try_merge_iter(files.iter().flat_map(|file| file.statistics.as_deref()), &layout.schema)?,
             false => statistics::of_all(&chunks, &layout.schema),
         };
