@@ -95,7 +95,8 @@ pub fn check_commit_interval(interval: Duration) -> Result<Duration> {
 
 fn sources(create: &CreatePipeline, text: &str, catalog: &Snapshot) -> Result<Vec<ObjectId>> {
     let mut sources = vec![];
-    for relation in sql::identifiers::relations(&create.query)? {
+    // Places are counted in the text that was parsed: here the query's own.
+    for relation in sql::identifiers::relations(&sql::parse_query(&create.query_text)?)? {
         let position = relation.position(text);
         let object = match relation.schema.as_deref() {
             None | Some(sql::PUBLIC_SCHEMA) => catalog.relation(&relation.name),
