@@ -44,6 +44,7 @@ pub mod position;
 mod reader;
 mod split;
 mod syntax_error;
+mod with_scopes;
 
 #[cfg(test)]
 mod tests;
