@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::logical_expr::{Expr as PlannedExpr, LogicalPlan, LogicalPlanBuilder};
-use sqlparser::ast::{Expr, Ident, Query, SelectItem, SetExpr};
+use sqlparser::ast::{DataType, Expr, Ident, Query, SelectItem, SetExpr};
 
 use crate::error::{Error, Result, SqlState};
+use crate::model::SqlType;
 use crate::model::name::fold;
 
 const NAMELESS: &str = "?column?";
@@ -132,26 +133,7 @@ fn expression_name(expression: &Expr) -> Option<String> {
     }
 }
 
-/// `1::bigint` is called `int8`: PostgreSQL's internal name of the type.
-fn cast_name(data_type: &sqlparser::ast::DataType) -> Option<String> {
-    use crate::model::SqlType;
-    let name = match SqlType::from_ast(data_type).ok()? {
-        SqlType::Boolean => "bool",
-        SqlType::SmallInt => "int2",
-        SqlType::Integer => "int4",
-        SqlType::BigInt => "int8",
-        SqlType::Real => "float4",
-        SqlType::Double => "float8",
-        SqlType::Numeric { .. } => "numeric",
-        SqlType::Text => "text",
-        SqlType::Json => "json",
-        SqlType::Bytea => "bytea",
-        SqlType::Date => "date",
-        SqlType::Time => "time",
-        SqlType::Timestamp => "timestamp",
-        SqlType::TimestampTz => "timestamptz",
-        SqlType::Interval => "interval",
-        SqlType::Array(_) => "array",
-    };
-    Some(name.to_string())
+/// `1::bigint` is called `int8`, and an array like its elements.
+fn cast_name(data_type: &DataType) -> Option<String> {
+    Some(SqlType::from_ast(data_type).ok()?.internal_name().trim_start_matches('_').to_string())
 }

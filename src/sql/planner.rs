@@ -19,7 +19,6 @@ pub fn context(runtime: Arc<RuntimeEnv>, threads: usize) -> Result<SessionContex
 fn config(threads: usize) -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema(DATABASE, PUBLIC_SCHEMA)
-        .with_information_schema(true)
         .with_target_partitions(threads)
         .with_create_default_catalog_and_schema(true);
     let options = config.options_mut();
