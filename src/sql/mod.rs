@@ -37,6 +37,7 @@ mod with_options;
 
 mod dialect;
 pub mod identifiers;
+mod literals;
 mod locate;
 pub mod metadata_columns;
 pub mod planner;

@@ -238,3 +238,15 @@ async fn a_wrong_cancel_key_does_nothing() {
     assert!(other.is_closed().await);
     assert_eq!(raw.query("SELECT 1").send().await.until_ready().await, "T D C[SELECT 1] ZI");
 }
+
+#[tokio::test]
+async fn prepared_statements_are_dropped_by_name() {
+    let server = Server::start().await;
+    let mut raw = Raw::greeted(&server).await;
+    raw.parse("s", "SELECT 1").sync().send().await.until_ready().await;
+    assert_eq!(raw.query("DEALLOCATE s").send().await.until_ready().await, "C[DEALLOCATE] ZI");
+    assert_eq!(raw.query("DEALLOCATE s").send().await.until_ready().await, "E[26000] ZI");
+    raw.parse("s", "SELECT 1").sync().send().await.until_ready().await;
+    assert_eq!(raw.query("DEALLOCATE ALL").send().await.until_ready().await, "C[DEALLOCATE ALL] ZI");
+    assert_eq!(raw.bind("", "s").sync().send().await.until_ready().await, "E[26000] ZI");
+}

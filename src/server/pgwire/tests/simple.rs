@@ -102,14 +102,3 @@ async fn start_up_options_set_variables() {
     tokio::spawn(connection);
     assert_eq!(text(&client.simple_query("SHOW application_name").await.unwrap()), "(a b) 1;");
 }
-
-#[tokio::test]
-async fn a_prepared_statement_is_dropped_by_name() {
-    let client = Server::start().await.connect().await;
-    let _statement = client.prepare("SELECT 1").await.unwrap();
-    let error = client.simple_query("DEALLOCATE nothing").await.unwrap_err();
-    assert_eq!(error.code(), Some(&SqlState::INVALID_SQL_STATEMENT_NAME));
-    client.simple_query("DEALLOCATE s0").await.unwrap();
-    assert_eq!(client.simple_query("DEALLOCATE s0").await.unwrap_err().code(), Some(&SqlState::INVALID_SQL_STATEMENT_NAME));
-    client.simple_query("DEALLOCATE ALL").await.unwrap();
-}
