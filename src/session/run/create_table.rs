@@ -65,6 +65,10 @@ async fn define(create: &CreateTable, lake: &Lake) -> Result<TableDef> {
         return Err(Error::invalid("a table's location cannot begin with '_'")
             .with_hint("readers pass over such folders, and some are the server's own"));
     }
+    if let Some(location) = &location {
+        // A place that no table can be at is refused now, not when the table is first read.
+        lake.table(location)?;
+    }
     check_columns(create, mode)?;
     Ok(TableDef {
         location: match location {
