@@ -37,6 +37,7 @@ mod with_options;
 
 mod dialect;
 pub mod identifiers;
+mod literals;
 mod locate;
 pub mod metadata_columns;
 pub mod planner;
@@ -45,6 +46,7 @@ mod reader;
 pub mod result_names;
 mod split;
 mod syntax_error;
+mod with_scopes;
 
 #[cfg(test)]
 mod tests;

@@ -19,11 +19,12 @@ pub fn context(runtime: Arc<RuntimeEnv>, threads: usize) -> Result<SessionContex
 fn config(threads: usize) -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema(DATABASE, PUBLIC_SCHEMA)
-        .with_information_schema(true)
         .with_target_partitions(threads)
         .with_create_default_catalog_and_schema(true);
     let options = config.options_mut();
     options.sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
+    // `1.5` is numeric, exactly that.
+    options.sql_parser.parse_float_as_decimal = true;
     // The lake holds plain strings; views would only be cast back and forth.
     options.sql_parser.map_string_types_to_utf8view = false;
     options.execution.parquet.schema_force_view_types = false;
