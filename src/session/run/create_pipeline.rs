@@ -106,8 +106,7 @@ pub fn check_commit_interval(interval: Duration) -> Result<Duration> {
 
 fn sources(create: &CreatePipeline, text: &str, catalog: &Snapshot) -> Result<Vec<ObjectId>> {
     let mut sources = vec![];
-    // Places are counted in the text that was parsed: here the query's own.
-    for relation in sql::identifiers::relations(&sql::parse_query(&create.query_text)?)? {
+    for relation in sql::identifiers::relations(&create.query)? {
         let position = relation.position(text);
         let object = match relation.schema.as_deref() {
             None | Some(sql::PUBLIC_SCHEMA) => catalog.relation(&relation.name),
