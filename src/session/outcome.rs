@@ -8,6 +8,14 @@ pub enum Outcome {
     Rows { schema: SchemaRef, rows: SendableRecordBatchStream, tag: &'static str },
     /// `CREATE SOURCE`, `INSERT 0 5`.
     Done { tag: String },
+    /// Like `Done`; and the connection, whose they are, forgets prepared statements.
+    Forget { tag: &'static str, statements: Forgotten },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Forgotten {
+    All,
+    Named(String),
 }
 
 impl Outcome {

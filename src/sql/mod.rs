@@ -35,8 +35,10 @@ mod column_def;
 mod object;
 mod with_options;
 
+mod bytea;
 mod dialect;
 pub mod identifiers;
+mod literals;
 mod locate;
 pub mod metadata_columns;
 pub mod planner;
@@ -45,6 +47,7 @@ mod reader;
 pub mod result_names;
 mod split;
 mod syntax_error;
+mod with_scopes;
 
 #[cfg(test)]
 mod tests;

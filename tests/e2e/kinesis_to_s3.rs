@@ -63,7 +63,7 @@ async fn a_hundred_thousand_events_arrive_once() {
 async fn define(server: &Server, kinesis: &KinesisLocal) {
     let source = format!(
         "CREATE SOURCE pop_events WITH (connector = 'kinesis', stream = 'pops-eu, pops-us', region = 'eu-central-1', endpoint = '{}', \
-         start = 'earliest')",
+         start = 'earliest', poll_interval = '1s')",
         kinesis.endpoint()
     );
     server.sql(&source).await;

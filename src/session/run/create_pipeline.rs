@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::{Notice, Outcome, Session};
+use super::super::{Notice, Outcome, Services, Session};
+use super::to_the_end;
 use crate::catalog::{Change, Definition, DesiredState, Expectation, Object, ObjectKind, OnViolation, PipelineDef, Snapshot};
 use crate::error::{Error, Result, SqlState};
 use crate::flow::compile::{Compiled, Input};
@@ -39,16 +40,26 @@ pub async fn run(session: &Session, create: &CreatePipeline, text: &str) -> Resu
         },
     };
     check(session, create, &object, &catalog).await?;
+    let services = session.services.clone();
     match existing {
-        Some(_) => {
-            // The former query's last epoch is committed before the new one takes over at its positions.
-            session.services.supervisor.stop(object.id).await;
-            flow.catalog.commit(vec![Change::Replace(object.clone())]).await?;
-        }
-        None => drop(flow.catalog.commit(vec![Change::Create(object.clone())]).await?),
+        Some(existing) => to_the_end(async move { replace(&services, &existing, object).await }).await?,
+        None => to_the_end(async move { start_new(&services, object).await }).await?,
     }
-    session.services.supervisor.start(&object)?;
     Ok(Outcome::done("CREATE PIPELINE"))
+}
+
+async fn start_new(services: &Services, pipeline: Object) -> Result<()> {
+    services.flow.catalog.commit(vec![Change::Create(pipeline.clone())]).await?;
+    services.supervisor.start(&pipeline)
+}
+
+/// The former query's last epoch is committed before the new one takes over at its positions. When that fails the former one goes on.
+async fn replace(services: &Services, former: &Object, pipeline: Object) -> Result<()> {
+    services.supervisor.stop(pipeline.id).await;
+    let replaced = services.flow.catalog.commit(vec![Change::Replace(pipeline.clone())]).await;
+    let runs = if replaced.is_ok() { &pipeline } else { former };
+    services.supervisor.start(runs)?;
+    replaced.map(drop)
 }
 
 fn define(create: &CreatePipeline, catalog: &Snapshot) -> Result<PipelineDef> {

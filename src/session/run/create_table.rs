@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::Schema;
 use sqlparser::ast::Query;
 
-use super::super::prepare::plan_query;
+use super::super::prepare::plan_rows;
 use super::super::{Notice, Outcome, Session};
 use super::insert;
 use crate::catalog::{Change, Definition, Object, TableColumn, TableDef};
@@ -142,6 +142,6 @@ async fn create_log(lake: &Lake, create: &CreateTable, definition: &TableDef) ->
 }
 
 async fn fill(session: &Session, object: &Object, definition: &TableDef, query: &Query, text: &str) -> Result<u64> {
-    let rows = plan_query(session, query, text).await?;
+    let rows = plan_rows(session, query, text).await?;
     insert::write(session, object, definition, rows).await
 }
