@@ -35,6 +35,7 @@ mod column_def;
 mod object;
 mod with_options;
 
+mod bytea;
 mod dialect;
 pub mod identifiers;
 mod literals;

@@ -5,12 +5,18 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use std::sync::Arc;
 
+use super::bytea::ByteaCasts;
 use super::{DATABASE, PUBLIC_SCHEMA};
 use crate::error::Result;
 
 /// A planner without tables. `threads` is how many ways a query is split.
 pub fn context(runtime: Arc<RuntimeEnv>, threads: usize) -> Result<SessionContext> {
-    let state = SessionStateBuilder::new().with_config(config(threads)).with_runtime_env(runtime).with_default_features().build();
+    let state = SessionStateBuilder::new()
+        .with_config(config(threads))
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .with_analyzer_rule(Arc::new(ByteaCasts))
+        .build();
     let mut context = SessionContext::new_with_state(state);
     datafusion_functions_json::register_all(&mut context)?;
     Ok(context)

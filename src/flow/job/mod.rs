@@ -23,6 +23,7 @@ use super::events::EventKind;
 use super::feed::FeedBatch;
 use super::rejects;
 use crate::error::Result;
+use crate::model::PartitionId;
 
 use epoch::OpenEpoch;
 use inputs::{Found, Inputs};
@@ -109,7 +110,11 @@ impl Job<'_> {
                     }
                     Some(Control::Stop) | None => return self.commit().await,
                 },
-                _ = listing.tick() => self.list_partitions().await?,
+                _ = listing.tick() => self.inputs.begin_listing(),
+                listing = self.inputs.next_listing() => {
+                    let begun = self.inputs.admit(listing?).await?;
+                    self.tell_begun(begun);
+                }
                 // Others on this thread have their turn too.
                 () = tokio::task::yield_now(), if is_busy => {}
                 () = wake.notified() => {}
@@ -164,12 +169,17 @@ impl Job<'_> {
     }
 
     async fn list_partitions(&mut self) -> Result<()> {
-        for (source, partition) in self.inputs.list_partitions().await? {
+        let begun = self.inputs.list_partitions().await?;
+        self.tell_begun(begun);
+        Ok(())
+    }
+
+    fn tell_begun(&self, begun: Vec<(usize, PartitionId)>) {
+        for (source, partition) in begun {
             let what = format!("partition {partition} is read");
             self.services.events.add(EventKind::PartitionBegun, self.inputs.name(source).as_str(), &what);
         }
         self.status.inputs(self.inputs.status());
-        Ok(())
     }
 
     fn is_dirty(&self) -> bool {
