@@ -2,6 +2,7 @@
 
 mod quickstart;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -81,7 +82,7 @@ fn log_to_stderr(config: &Config) -> Result<()> {
             .with_cause(error)
             .with_hint("write info, or lakewire=debug,info")
     })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr);
     match config.log_json {
         true => log.json().init(),
         false => log.with_target(false).init(),

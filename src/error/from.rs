@@ -4,6 +4,10 @@ use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 
 use super::{Error, Kind, SqlState};
+use crate::model::SqlType;
+
+/// So many columns are named in the detail of an error.
+const NAMES_SHOWN_MAX: usize = 20;
 
 impl From<DataFusionError> for Error {
     fn from(error: DataFusionError) -> Error {
@@ -69,8 +73,9 @@ fn from_schema_error(error: &SchemaError) -> Error {
             match valid_fields.is_empty() {
                 true => error,
                 false => {
-                    let names: Vec<_> = valid_fields.iter().take(20).map(|c| c.name.as_str()).collect();
-                    error.with_detail(format!("the columns are: {}", names.join(", ")))
+                    let names: Vec<_> = valid_fields.iter().take(NAMES_SHOWN_MAX).map(|c| c.name.as_str()).collect();
+                    let more = if valid_fields.len() > NAMES_SHOWN_MAX { ", …" } else { "" };
+                    error.with_detail(format!("the columns are: {}{more}", names.join(", ")))
                 }
             }
         }
@@ -97,6 +102,17 @@ fn from_plan_message(message: &str) -> Error {
     Error::invalid(lower_first(message)).with_state(SqlState::DATATYPE_MISMATCH)
 }
 
+/// Arrow's words for a value that is not of a type, in PostgreSQL's.
+fn from_cast_message(message: &str) -> Error {
+    let text_to_type =
+        message.strip_prefix("Cannot cast string '").and_then(|rest| rest.strip_suffix(" type")?.split_once("' to value of "));
+    if let Some((text, arrow_type)) = text_to_type {
+        let name = arrow_type.parse().map_or_else(|_| arrow_type.to_string(), |data_type| SqlType::from_arrow(&data_type).name());
+        return Error::data(format!("invalid input syntax for type {name}: \"{text}\"")).with_state(SqlState::INVALID_TEXT_REPRESENTATION);
+    }
+    Error::data(lower_first(message)).with_state(SqlState::INVALID_TEXT_REPRESENTATION)
+}
+
 /// The way into libraries that only know their own error.
 impl From<Error> for DataFusionError {
     fn from(error: Error) -> DataFusionError {
@@ -115,9 +131,7 @@ impl From<arrow::error::ArrowError> for Error {
                     Err(other) => Error::unavailable(other.to_string()),
                 },
             },
-            ArrowError::CastError(message) | ArrowError::ParseError(message) => {
-                Error::data(lower_first(&message)).with_state(SqlState::INVALID_TEXT_REPRESENTATION)
-            }
+            ArrowError::CastError(message) | ArrowError::ParseError(message) => from_cast_message(&message),
             ArrowError::DivideByZero => Error::data("division by zero").with_state(SqlState::DIVISION_BY_ZERO),
             ArrowError::ArithmeticOverflow(message) => Error::data(lower_first(&message)).with_state(SqlState::NUMERIC_VALUE_OUT_OF_RANGE),
             other => Error::data(lower_first(&other.to_string())),
