@@ -25,7 +25,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the server
-    Serve(Settings),
+    Serve(Box<Settings>),
     /// Run a server on free ports with generated events, and watch a table grow
     Quickstart(quickstart::QuickstartArgs),
     /// Write generated records to standard output or into a Kinesis stream

@@ -38,8 +38,8 @@ impl Assignment {
         let mut fields = Vec::with_capacity(names.len());
         for (field, name) in result.fields().iter().zip(names) {
             let (target, cast) = match into.mode {
-                SchemaMode::Fixed => assignment.into_fixed(field, name, into)?,
-                SchemaMode::Evolve => assignment.into_evolving(field, name, into)?,
+                SchemaMode::Fixed => assignment.fit_fixed(field, name, into)?,
+                SchemaMode::Evolve => assignment.fit_evolving(field, name, into)?,
             };
             fields.push(target);
             assignment.casts.push(cast);
@@ -49,7 +49,7 @@ impl Assignment {
         Ok(assignment)
     }
 
-    fn into_fixed(&self, field: &Field, name: &str, into: &Into<'_>) -> Result<(Field, Option<DataType>)> {
+    fn fit_fixed(&self, field: &Field, name: &str, into: &Into<'_>) -> Result<(Field, Option<DataType>)> {
         let Ok(target) = into.schema.field_with_name(name) else {
             return Err(Error::undefined(format!("column \"{name}\" of relation \"{}\" does not exist", into.relation))
                 .with_state(SqlState::UNDEFINED_COLUMN)
@@ -67,7 +67,7 @@ impl Assignment {
         Ok((target.clone(), Some(target.data_type().clone())))
     }
 
-    fn into_evolving(&mut self, field: &Field, name: &str, into: &Into<'_>) -> Result<(Field, Option<DataType>)> {
+    fn fit_evolving(&mut self, field: &Field, name: &str, into: &Into<'_>) -> Result<(Field, Option<DataType>)> {
         let from = SqlType::from_field(field);
         from.check_storable(name)?;
         let canonical = from.to_field(name, true);

@@ -33,7 +33,7 @@ pub struct Notice {
 }
 
 impl Notice {
-    pub fn notice(message: impl Into<String>) -> Notice {
+    pub fn note(message: impl Into<String>) -> Notice {
         Notice { severity: "NOTICE", message: message.into() }
     }
 

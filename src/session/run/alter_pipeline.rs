@@ -14,7 +14,7 @@ pub async fn run(session: &Session, alter: &AlterPipeline) -> Result<Outcome> {
     let catalog = session.services.flow.catalog.snapshot();
     let Some(pipeline) = catalog.find(ObjectKind::Pipeline, &alter.name) else {
         if alter.if_exists {
-            session.notice(Notice::notice(format!("pipeline \"{}\" does not exist, skipping", alter.name)));
+            session.notice(Notice::note(format!("pipeline \"{}\" does not exist, skipping", alter.name)));
             return Ok(Outcome::done("ALTER PIPELINE"));
         }
         return Err(ObjectKind::Pipeline.undefined(&alter.name).at(alter.name_position));

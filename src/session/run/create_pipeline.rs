@@ -22,7 +22,7 @@ pub async fn run(session: &Session, create: &CreatePipeline, text: &str) -> Resu
     let catalog = flow.catalog.snapshot();
     let existing = catalog.find(ObjectKind::Pipeline, &create.name).cloned();
     if existing.is_some() && create.if_not_exists {
-        session.notice(Notice::notice(format!("pipeline \"{}\" already exists, skipping", create.name)));
+        session.notice(Notice::note(format!("pipeline \"{}\" already exists, skipping", create.name)));
         return Ok(Outcome::done("CREATE PIPELINE"));
     }
     if existing.is_some() && !create.or_replace {

@@ -22,7 +22,7 @@ pub async fn run(session: &Session, create: &CreateTable, text: &str) -> Result<
     let flow = &session.services.flow;
     if let Some(existing) = flow.catalog.snapshot().relation(&create.name) {
         if create.if_not_exists {
-            session.notice(Notice::notice(format!("relation \"{}\" already exists, skipping", create.name)));
+            session.notice(Notice::note(format!("relation \"{}\" already exists, skipping", create.name)));
             return Ok(Outcome::done("CREATE TABLE"));
         }
         return Err(existing.kind().namespace().duplicate(&create.name).at(create.name_position));

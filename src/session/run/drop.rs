@@ -23,7 +23,7 @@ fn doomed(session: &Session, drop: &Drop, catalog: &Snapshot) -> Result<Vec<Arc<
     for named in &drop.names {
         let Some(object) = catalog.find(kind, &named.name) else {
             if drop.if_exists {
-                session.notice(Notice::notice(format!("{} \"{}\" does not exist, skipping", kind.as_str(), named.name)));
+                session.notice(Notice::note(format!("{} \"{}\" does not exist, skipping", kind.as_str(), named.name)));
                 continue;
             }
             return Err(kind.undefined(&named.name).at(named.position));
@@ -43,7 +43,7 @@ fn doomed(session: &Session, drop: &Drop, catalog: &Snapshot) -> Result<Vec<Arc<
         (false, Dependents::Restrict) => Err(refusal(&doomed, &dependents)),
         (false, Dependents::Cascade) => {
             for dependent in &dependents {
-                session.notice(Notice::notice(format!("drop cascades to {}", dependent.as_ref())));
+                session.notice(Notice::note(format!("drop cascades to {}", dependent.as_ref())));
             }
             Ok(doomed.into_iter().chain(dependents).collect())
         }
