@@ -82,8 +82,11 @@ impl JsonDecoder {
         self.fields.columns()
     }
 
-    /// Replaces the columns by a list that begins with the present ones.
+    /// Replaces the columns by a list that begins with the present ones. The same list once more costs nothing and forgets nothing.
     pub fn set_columns(&mut self, columns: &[SourceColumn]) {
+        if columns == self.columns() {
+            return;
+        }
         self.fields = Fields::new(columns, self.fields.mode());
         self.known = columns.len();
         self.shapes.forget();
@@ -383,5 +386,31 @@ impl<'a> Payloads<'a> {
             Some(text) => Ok(text),
             None => std::str::from_utf8(self.array.value(record)).map_err(|error| Flaw::InvalidUtf8 { at: error.valid_up_to() }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::RecordsBuilder;
+    use crate::model::Position;
+
+    #[test]
+    fn the_same_columns_once_more_forget_no_shape() {
+        let mut builder = RecordsBuilder::default();
+        builder.push(br#"{"a":1}"#, &Position::new("1"), 0, None);
+        let records = builder.finish();
+        let mut decoder = JsonDecoder::new(&[], SchemaMode::Evolve, false);
+        let found = decoder.decode(&records).unwrap().found;
+        let follows = |decoder: &JsonDecoder| decoder.shapes.follow(ROOT, br#""a":1}"#, 0).is_some();
+
+        decoder.set_columns(&found);
+        assert!(!follows(&decoder), "the place of a key may be another with more columns");
+        assert!(decoder.decode(&records).unwrap().found.is_empty());
+        assert!(follows(&decoder));
+        decoder.set_columns(&found);
+        assert!(follows(&decoder));
+        decoder.set_columns(&[&found[..], &[SourceColumn::found("b", crate::model::SqlType::Text)]].concat());
+        assert!(!follows(&decoder));
     }
 }
