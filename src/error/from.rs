@@ -27,10 +27,7 @@ impl From<DataFusionError> for Error {
             DataFusionError::SQL(inner, _) => Error::syntax(lower_first(&inner.to_string())),
             DataFusionError::NotImplemented(message) => Error::unsupported(lower_first(&message)),
             DataFusionError::Plan(message) => from_plan_message(&message),
-            DataFusionError::ResourcesExhausted(message) => Error::unavailable("out of memory")
-                .with_state(SqlState::OUT_OF_MEMORY)
-                .with_detail(message)
-                .with_hint("raise --memory-limit, or make the query read less at once"),
+            DataFusionError::ResourcesExhausted(message) => out_of_memory(message),
             DataFusionError::Execution(message) => Error::data(lower_first(&message)),
             DataFusionError::ObjectStore(inner) => Error::from(*inner),
             DataFusionError::IoError(inner) => Error::from(inner),
@@ -51,8 +48,33 @@ fn from_shared(error: &DataFusionError) -> Error {
         DataFusionError::Plan(message) => from_plan_message(message),
         DataFusionError::NotImplemented(message) => Error::unsupported(lower_first(message)),
         DataFusionError::Execution(message) => Error::data(lower_first(message)),
+        DataFusionError::ObjectStore(inner) => {
+            Error::unavailable("the object store refused or did not answer").with_detail(inner.to_string())
+        }
+        DataFusionError::IoError(inner) => Error::unavailable("an input or output operation failed").with_detail(inner.to_string()),
+        DataFusionError::ParquetError(inner) => Error::unavailable("cannot read a Parquet file").with_detail(inner.to_string()),
+        DataFusionError::ResourcesExhausted(message) => out_of_memory(message.clone()),
+        DataFusionError::ArrowError(inner, _) => from_shared_arrow(inner),
         other => Error::internal(lower_first(&other.strip_backtrace())),
     }
+}
+
+fn from_shared_arrow(error: &arrow::error::ArrowError) -> Error {
+    use arrow::error::ArrowError;
+    match error {
+        ArrowError::DivideByZero => Error::from(ArrowError::DivideByZero),
+        ArrowError::CastError(message) => Error::from(ArrowError::CastError(message.clone())),
+        ArrowError::ParseError(message) => Error::from(ArrowError::ParseError(message.clone())),
+        ArrowError::ArithmeticOverflow(message) => Error::from(ArrowError::ArithmeticOverflow(message.clone())),
+        other => Error::data(lower_first(&other.to_string())),
+    }
+}
+
+fn out_of_memory(detail: String) -> Error {
+    Error::unavailable("out of memory")
+        .with_state(SqlState::OUT_OF_MEMORY)
+        .with_detail(detail)
+        .with_hint("raise --memory-limit, or make the query read less at once")
 }
 
 impl Error {
