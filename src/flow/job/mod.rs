@@ -169,7 +169,7 @@ impl Job<'_> {
             return Ok(());
         }
         let inputs: Vec<Input> = self.inputs.compile_inputs();
-        self.compiled = Some(Compiled::new(&self.spec.query, &inputs, &self.spec.expectations).await?);
+        self.compiled = Some(Compiled::anew(&self.spec.query, &inputs, &self.spec.expectations).await?);
         Ok(())
     }
 

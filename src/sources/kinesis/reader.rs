@@ -200,7 +200,7 @@ impl PartitionReader for ShardReader {
             return Ok(self.batch(RecordsBuilder::default()));
         }
         if let Turn::NotYet = self.wait().await {
-            return Ok(self.batch(RecordsBuilder::default()));
+            return Ok(self.unasked());
         }
         if self.begins_after(self.clock.now().timestamp_millis()) {
             return Ok(self.not_yet());
