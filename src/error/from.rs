@@ -4,8 +4,17 @@ use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 
 use super::{Error, Kind, SqlState};
-use crate::model::SqlType;
 
+/// The types of Arrow that its errors name, as PostgreSQL calls them. The whole table of types is above this floor.
+const TYPES: [(&str, &str); 7] = [
+    ("Boolean", "boolean"),
+    ("Int16", "smallint"),
+    ("Int32", "integer"),
+    ("Int64", "bigint"),
+    ("Float32", "real"),
+    ("Float64", "double precision"),
+    ("Date32", "date"),
+];
 /// So many columns are named in the detail of an error.
 const NAMES_SHOWN_MAX: usize = 20;
 
@@ -129,7 +138,7 @@ fn from_cast_message(message: &str) -> Error {
     let text_to_type =
         message.strip_prefix("Cannot cast string '").and_then(|rest| rest.strip_suffix(" type")?.split_once("' to value of "));
     if let Some((text, arrow_type)) = text_to_type {
-        let name = arrow_type.parse().map_or_else(|_| arrow_type.to_string(), |data_type| SqlType::from_arrow(&data_type).name());
+        let name = TYPES.iter().find(|(arrow, _)| *arrow == arrow_type).map_or(arrow_type, |(_, name)| name);
         return Error::data(format!("invalid input syntax for type {name}: \"{text}\"")).with_state(SqlState::INVALID_TEXT_REPRESENTATION);
     }
     Error::data(lower_first(message)).with_state(SqlState::INVALID_TEXT_REPRESENTATION)
