@@ -4,8 +4,17 @@ use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 
 use super::{Error, Kind, SqlState};
-use crate::model::SqlType;
 
+/// The types of Arrow that its errors name, as PostgreSQL calls them. The whole table of types is above this floor.
+const TYPES: [(&str, &str); 7] = [
+    ("Boolean", "boolean"),
+    ("Int16", "smallint"),
+    ("Int32", "integer"),
+    ("Int64", "bigint"),
+    ("Float32", "real"),
+    ("Float64", "double precision"),
+    ("Date32", "date"),
+];
 /// So many columns are named in the detail of an error.
 const NAMES_SHOWN_MAX: usize = 20;
 
@@ -27,10 +36,7 @@ impl From<DataFusionError> for Error {
             DataFusionError::SQL(inner, _) => Error::syntax(lower_first(&inner.to_string())),
             DataFusionError::NotImplemented(message) => Error::unsupported(lower_first(&message)),
             DataFusionError::Plan(message) => from_plan_message(&message),
-            DataFusionError::ResourcesExhausted(message) => Error::unavailable("out of memory")
-                .with_state(SqlState::OUT_OF_MEMORY)
-                .with_detail(message)
-                .with_hint("raise --memory-limit, or make the query read less at once"),
+            DataFusionError::ResourcesExhausted(message) => out_of_memory(message),
             DataFusionError::Execution(message) => Error::data(lower_first(&message)),
             DataFusionError::ObjectStore(inner) => Error::from(*inner),
             DataFusionError::IoError(inner) => Error::from(inner),
@@ -51,8 +57,33 @@ fn from_shared(error: &DataFusionError) -> Error {
         DataFusionError::Plan(message) => from_plan_message(message),
         DataFusionError::NotImplemented(message) => Error::unsupported(lower_first(message)),
         DataFusionError::Execution(message) => Error::data(lower_first(message)),
+        DataFusionError::ObjectStore(inner) => {
+            Error::unavailable("the object store refused or did not answer").with_detail(inner.to_string())
+        }
+        DataFusionError::IoError(inner) => Error::unavailable("an input or output operation failed").with_detail(inner.to_string()),
+        DataFusionError::ParquetError(inner) => Error::unavailable("cannot read a Parquet file").with_detail(inner.to_string()),
+        DataFusionError::ResourcesExhausted(message) => out_of_memory(message.clone()),
+        DataFusionError::ArrowError(inner, _) => from_shared_arrow(inner),
         other => Error::internal(lower_first(&other.strip_backtrace())),
     }
+}
+
+fn from_shared_arrow(error: &arrow::error::ArrowError) -> Error {
+    use arrow::error::ArrowError;
+    match error {
+        ArrowError::DivideByZero => Error::from(ArrowError::DivideByZero),
+        ArrowError::CastError(message) => Error::from(ArrowError::CastError(message.clone())),
+        ArrowError::ParseError(message) => Error::from(ArrowError::ParseError(message.clone())),
+        ArrowError::ArithmeticOverflow(message) => Error::from(ArrowError::ArithmeticOverflow(message.clone())),
+        other => Error::data(lower_first(&other.to_string())),
+    }
+}
+
+fn out_of_memory(detail: String) -> Error {
+    Error::unavailable("out of memory")
+        .with_state(SqlState::OUT_OF_MEMORY)
+        .with_detail(detail)
+        .with_hint("raise --memory-limit, or make the query read less at once")
 }
 
 impl Error {
@@ -107,7 +138,7 @@ fn from_cast_message(message: &str) -> Error {
     let text_to_type =
         message.strip_prefix("Cannot cast string '").and_then(|rest| rest.strip_suffix(" type")?.split_once("' to value of "));
     if let Some((text, arrow_type)) = text_to_type {
-        let name = arrow_type.parse().map_or_else(|_| arrow_type.to_string(), |data_type| SqlType::from_arrow(&data_type).name());
+        let name = TYPES.iter().find(|(arrow, _)| *arrow == arrow_type).map_or(arrow_type, |(_, name)| name);
         return Error::data(format!("invalid input syntax for type {name}: \"{text}\"")).with_state(SqlState::INVALID_TEXT_REPRESENTATION);
     }
     Error::data(lower_first(message)).with_state(SqlState::INVALID_TEXT_REPRESENTATION)

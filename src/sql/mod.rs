@@ -45,6 +45,7 @@ pub mod planner;
 pub mod position;
 mod reader;
 pub mod result_names;
+pub mod set_aside;
 mod split;
 mod syntax_error;
 mod with_scopes;

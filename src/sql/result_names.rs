@@ -127,7 +127,7 @@ fn items(body: &SetExpr) -> Option<&[SelectItem]> {
     }
 }
 
-fn item_name(item: &SelectItem) -> Option<String> {
+pub(super) fn item_name(item: &SelectItem) -> Option<String> {
     match item {
         SelectItem::UnnamedExpr(expression) => Some(expression_name(expression).unwrap_or_else(|| NAMELESS.to_string())),
         SelectItem::ExprWithAlias { alias, .. } => Some(fold(alias)),

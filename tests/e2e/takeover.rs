@@ -3,7 +3,8 @@
 use super::story::{Pace, Story, assert_exact, failure_of, read_all};
 use crate::servers::{Postgres, Setup};
 
-const STORY: Story = Story { rows: 20_000, pace: Pace::PerSecond(2_000) };
+/// Long enough for both servers to take the job over while there is something left to read.
+const STORY: Story = Story { rows: 60_000, pace: Pace::PerSecond(2_000) };
 
 #[tokio::test]
 async fn the_loser_stops_and_the_data_is_exact() {

@@ -44,10 +44,12 @@ pub enum Control {
     Stop,
 }
 
-/// Flushes that wait for an answer. They outlive a run that fails and is tried again.
+/// Orders that outlive a run that fails and is tried again.
 #[derive(Default)]
 pub struct Flushes {
     waiting: Vec<oneshot::Sender<()>>,
+    /// The job was told to stop. If its last commit fails, it stops all the same: what is not committed is read again later.
+    pub is_stopping: bool,
 }
 
 impl Flushes {
@@ -108,7 +110,10 @@ impl Job<'_> {
                         flushes.add(answer);
                         self.inputs.mark().await?;
                     }
-                    Some(Control::Stop) | None => return self.commit().await,
+                    Some(Control::Stop) | None => {
+                        flushes.is_stopping = true;
+                        return self.commit().await;
+                    }
                 },
                 _ = listing.tick() => self.inputs.begin_listing(),
                 listing = self.inputs.next_listing() => {
@@ -164,7 +169,7 @@ impl Job<'_> {
             return Ok(());
         }
         let inputs: Vec<Input> = self.inputs.compile_inputs();
-        self.compiled = Some(Compiled::new(&self.spec.query, &inputs, &self.spec.expectations).await?);
+        self.compiled = Some(Compiled::anew(&self.spec.query, &inputs, &self.spec.expectations).await?);
         Ok(())
     }
 

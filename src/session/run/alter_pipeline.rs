@@ -47,6 +47,7 @@ pub fn take_commit_interval(options: &mut Options) -> Result<Option<Duration>> {
 }
 
 async fn pause(services: &Services, id: ObjectId) -> Result<()> {
+    let _turn = services.supervisor.turn(id).await;
     update(services, id, |definition| definition.state = DesiredState::Paused).await?;
     services.supervisor.pause(id).await;
     Ok(())
@@ -54,6 +55,7 @@ async fn pause(services: &Services, id: ObjectId) -> Result<()> {
 
 /// Changes the definition and starts the job again by it. Also how a failed job is tried again.
 async fn change(services: &Services, id: ObjectId, change: impl FnOnce(&mut PipelineDef) + Send) -> Result<()> {
+    let _turn = services.supervisor.turn(id).await;
     update(services, id, change).await?;
     services.supervisor.stop(id).await;
     match services.flow.catalog.snapshot().get(id) {

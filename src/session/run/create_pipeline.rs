@@ -55,11 +55,24 @@ async fn start_new(services: &Services, pipeline: Object) -> Result<()> {
 
 /// The former query's last epoch is committed before the new one takes over at its positions. When that fails the former one goes on.
 async fn replace(services: &Services, former: &Object, pipeline: Object) -> Result<()> {
+    let _turn = services.supervisor.turn(pipeline.id).await;
     services.supervisor.stop(pipeline.id).await;
-    let replaced = services.flow.catalog.commit(vec![Change::Replace(pipeline.clone())]).await;
-    let runs = if replaced.is_ok() { &pipeline } else { former };
-    services.supervisor.start(runs)?;
+    let replaced = services.flow.catalog.update(pipeline.id, |object| replace_definition(object, &pipeline)).await;
+    match &replaced {
+        Ok(catalog) => catalog.get(pipeline.id).map(|pipeline| services.supervisor.start(pipeline)),
+        Err(_) => Some(services.supervisor.start(former)),
+    }
+    .transpose()?;
     replaced.map(drop)
+}
+
+/// Whether it runs is not the statement's to say: a pause that came meanwhile stays.
+fn replace_definition(object: &mut Object, new: &Object) -> Result<()> {
+    if let (Definition::Pipeline(old), Definition::Pipeline(replacement)) = (&object.definition, &new.definition) {
+        let definition = PipelineDef { state: old.state, ..replacement.clone() };
+        *object = Object { sql: new.sql.clone(), definition: Definition::Pipeline(definition), ..object.clone() };
+    }
+    Ok(())
 }
 
 fn define(create: &CreatePipeline, text: &str, catalog: &Snapshot) -> Result<PipelineDef> {
