@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::{Notice, Outcome, Services, Session};
 use super::{table_folders, to_the_end};
 use crate::catalog::{Change, Definition, Object, ObjectKind, Snapshot};
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Kind, Result, SqlState};
 use crate::sql::{self, Dependents, Drop, Files};
 
 pub async fn run(session: &Session, drop: &Drop) -> Result<Outcome> {
@@ -21,14 +21,13 @@ fn doomed(session: &Session, drop: &Drop, catalog: &Snapshot) -> Result<Vec<Arc<
     let kind = kind(drop.kind);
     let mut doomed: Vec<Arc<Object>> = vec![];
     for named in &drop.names {
-        let Some(object) = catalog.find(kind, &named.name) else {
-            if drop.if_exists {
-                session.notice(Notice::note(format!("{} \"{}\" does not exist, skipping", kind.as_str(), named.name)));
-                continue;
+        match catalog.expect_kind(kind, &named.name) {
+            Ok(object) => doomed.push(object.clone()),
+            Err(error) if drop.if_exists && error.kind() == Kind::Undefined => {
+                session.notice(Notice::note(format!("{}, skipping", error.message())));
             }
-            return Err(kind.undefined(&named.name).at(named.position));
-        };
-        doomed.push(object.clone());
+            Err(error) => return Err(error.at(named.position)),
+        }
     }
     let mut dependents: Vec<Arc<Object>> = vec![];
     for object in &doomed {
