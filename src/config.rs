@@ -117,7 +117,7 @@ impl Settings {
         Ok(Config {
             lake: self.lake.or(file.lake).unwrap_or_else(|| data_dir.join("lake").to_string_lossy().into_owned()),
             s3: S3Config {
-                endpoint: self.s3_endpoint.or(file.s3_endpoint),
+                endpoint: self.s3_endpoint.or(file.s3_endpoint).map(checked_endpoint).transpose()?,
                 region: self.s3_region.or(file.s3_region),
                 access_key_id: self.s3_access_key_id.or(file.s3_access_key_id),
                 secret_access_key: self.s3_secret_access_key.or(file.s3_secret_access_key),
@@ -135,10 +135,34 @@ impl Settings {
     }
 }
 
+/// The endpoint is shown in `lakewire.settings`; a password in it would be, too. It is not repeated here either.
+fn checked_endpoint(endpoint: String) -> Result<String> {
+    let authority = endpoint.split_once("://").map_or(endpoint.as_str(), |(_, rest)| rest).split(['/', '?', '#']).next();
+    match authority.is_some_and(|authority| authority.contains('@')) {
+        false => Ok(endpoint),
+        true => Err(Error::invalid("the S3 endpoint cannot have a user or a password")
+            .with_hint("give --s3-access-key-id, and LAKEWIRE_S3_SECRET_ACCESS_KEY in the environment")),
+    }
+}
+
 fn read_file(path: &std::path::Path) -> Result<Settings> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Error::invalid(format!("cannot read the configuration file {}", path.display())).with_cause(error))?;
     toml::from_str(&text).map_err(|error| {
         Error::invalid(format!("cannot understand the configuration file {}", path.display())).with_detail(error.message().to_string())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_has_no_password() {
+        let resolve = |endpoint: &str| Settings { s3_endpoint: Some(endpoint.to_string()), ..Settings::default() }.resolve();
+        for secret in ["http://user:pass@host", "https://pass@host:9000/x", "http://:pass@host"] {
+            assert!(!resolve(secret).unwrap_err().one_line().contains("pass@"), "{secret}");
+        }
+        assert_eq!(resolve("http://127.0.0.1:9000/a@b").unwrap().s3.endpoint.as_deref(), Some("http://127.0.0.1:9000/a@b"));
+    }
 }

@@ -69,6 +69,12 @@ impl Catalog {
         self.write(|_| Ok(changes)).await
     }
 
+    /// The same, if `allow` has nothing against it. It sees the definitions that the changes are made to, whoever changed them last, and
+    /// is called once, with the store locked: it must be quick.
+    pub async fn commit_if(&self, changes: Vec<Change>, allow: impl FnOnce(&Snapshot) -> Result<()> + Send) -> Result<Arc<Snapshot>> {
+        self.write(|base| allow(base).map(|()| changes)).await
+    }
+
     /// Changes one object as it is now, whoever changed it before. `change` is called once, with the store locked: it must be quick.
     /// If it changes nothing, nothing is written.
     pub async fn update(&self, id: ObjectId, change: impl FnOnce(&mut Object) -> Result<()> + Send) -> Result<Arc<Snapshot>> {

@@ -39,6 +39,17 @@ impl Snapshot {
         self.named(kind.namespace(), name).filter(|object| object.kind() == kind)
     }
 
+    /// The same, or why there is none: nothing has the name, or something else has it.
+    pub fn expect_kind(&self, kind: ObjectKind, name: &Name) -> Result<&Arc<Object>> {
+        match self.named(kind.namespace(), name) {
+            None => Err(kind.undefined(name)),
+            Some(object) if object.kind() == kind => Ok(object),
+            Some(other) => Err(Error::invalid(format!("\"{name}\" is not a {kind}"))
+                .with_state(SqlState::WRONG_OBJECT_TYPE)
+                .with_hint(format!("use DROP {} to remove a {}", other.kind().as_str().to_uppercase(), other.kind()))),
+        }
+    }
+
     /// All objects of a kind, in the order of their names.
     pub fn iter_kind(&self, kind: ObjectKind) -> impl Iterator<Item = &Arc<Object>> {
         let names = self.names.get(&kind.namespace()).into_iter().flat_map(BTreeMap::values);

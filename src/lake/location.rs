@@ -93,6 +93,7 @@ mod tests {
         assert_eq!(relative("100% ünï#1").as_deref(), Some("100% ünï#1"));
         assert_eq!(relative("s3://bucket/some/lake/a%23b").as_deref(), Some("a#b"));
         assert_eq!(relative("s3://bucket/some/lake/a/b").as_deref(), Some("a/b"));
+        assert_eq!(relative("/a//b/"), None, "an absolute path means nothing in a bucket");
         for bad in [
             "../x",
             "a/../../x",

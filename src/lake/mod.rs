@@ -9,6 +9,7 @@
 //!
 //! Nothing here overwrites or deletes an object that a log has ever named.
 
+mod durable_folder;
 mod root;
 mod stores;
 

@@ -58,6 +58,11 @@ impl Lake {
         Ok(table.clone())
     }
 
+    /// The folder below the root that a location means, however it is written. No I/O.
+    pub fn folder(&self, location: &str) -> Result<Path> {
+        location::parse(location, &self.0.root)
+    }
+
     /// The store that the lake is in. Its paths begin at the bucket: put `root_path` before them.
     pub fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.0.store

@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use chrono::{DateTime, TimeDelta, Utc};
 use object_store::aws::{AmazonS3Builder, AwsCredential, S3ConditionalPut};
-use object_store::local::LocalFileSystem;
 use object_store::{CredentialProvider, ObjectStore};
 use tokio::sync::Mutex;
 use url::Url;
 
+use super::durable_folder::{self, DurableFolder};
 use crate::clock::Clock;
 use crate::config::S3Config;
 use crate::error::{Error, Result};
@@ -22,10 +22,9 @@ const REGION_DEFAULT: &str = "us-east-1";
 
 pub fn open_folder(folder: &str) -> Result<(Arc<dyn ObjectStore>, Url)> {
     let unusable = |error: std::io::Error| Error::unavailable(format!("the lake's folder cannot be used: {folder}")).with_cause(error);
-    std::fs::create_dir_all(folder).map_err(unusable)?;
-    let folder = std::fs::canonicalize(folder).map_err(unusable)?;
+    let folder = durable_folder::make(std::path::Path::new(folder)).map_err(unusable)?;
     let root = Url::from_directory_path(&folder).map_err(|()| Error::invalid(format!("'{}' is not a folder", folder.display())))?;
-    Ok((Arc::new(LocalFileSystem::new()), root))
+    Ok((Arc::new(DurableFolder::new(folder)), root))
 }
 
 pub async fn open_url(root: &str, s3: &S3Config, clock: &Clock) -> Result<(Arc<dyn ObjectStore>, Url)> {

@@ -145,7 +145,16 @@ impl Options {
         match self.take_text(key)? {
             Some(text) if !text.trim().is_empty() => Ok(text),
             Some(_) => Err(self.error(key, format!("option \"{key}\" is empty"))),
-            None => Err(Error::invalid(format!("option \"{key}\" is required")).with_hint(format!("add {key} = '…' to WITH (…)"))),
+            None => Err(Error::invalid(format!("option \"{key}\" is required")).with_hint(self.hint_to_add(key))),
+        }
+    }
+
+    /// Names what was given and is not known yet, too: the missing key may be among it, misspelt.
+    fn hint_to_add(&self, key: &str) -> String {
+        let given: Vec<_> = self.entries.keys().filter(|given| !self.taken.contains(*given)).map(String::as_str).collect();
+        match given.is_empty() {
+            true => format!("add {key} = '…' to WITH (…)"),
+            false => format!("add {key} = '…' to WITH (…); given are: {}", given.join(", ")),
         }
     }
 
@@ -301,6 +310,14 @@ mod tests {
         let error = options.finish("connector \"generator\"").unwrap_err();
         assert_eq!(error.message(), "unknown option \"rowz\" for connector \"generator\"");
         assert_eq!(error.hint(), Some("the options are: rows"));
+    }
+
+    #[test]
+    fn what_is_missing_may_be_misspelt() {
+        let error = options(&[("conector", "kinesis"), ("stream", "s")]).require_text("connector").unwrap_err();
+        assert_eq!(error.message(), "option \"connector\" is required");
+        assert_eq!(error.hint(), Some("add connector = '…' to WITH (…); given are: conector, stream"));
+        assert_eq!(options(&[]).require_text("stream").unwrap_err().hint(), Some("add stream = '…' to WITH (…)"));
     }
 
     #[test]

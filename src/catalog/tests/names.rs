@@ -30,6 +30,10 @@ async fn a_name_is_taken_once_in_its_namespace(place: Place) {
     assert_eq!(tables, ["Events", "events", "keep"]);
     assert!(snapshot.find(ObjectKind::Table, &name("pop_events")).is_none());
     assert_eq!(snapshot.find(ObjectKind::Source, &name("pop_events")).unwrap().id, source.id);
+    let other_kind = snapshot.expect_kind(ObjectKind::Table, &name("pop_events")).unwrap_err();
+    assert_eq!((other_kind.message(), other_kind.sqlstate()), ("\"pop_events\" is not a table", SqlState::WRONG_OBJECT_TYPE));
+    assert_eq!(other_kind.hint(), Some("use DROP SOURCE to remove a source"));
+    assert_eq!(snapshot.expect_kind(ObjectKind::Table, &name("nothing")).unwrap_err().kind(), Kind::Undefined);
 }
 
 async fn a_freed_name_can_be_used_in_the_same_commit(place: Place) {

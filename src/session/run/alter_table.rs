@@ -4,18 +4,19 @@ use arrow::datatypes::Field;
 
 use super::super::{Notice, Outcome, Session};
 use crate::catalog::{Definition, ObjectKind};
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Kind, Result, SqlState};
 use crate::sql::{AlterTable, NewColumn, TableChange};
 
 pub async fn run(session: &Session, alter: &AlterTable) -> Result<Outcome> {
     let flow = &session.services.flow;
     let catalog = flow.catalog.snapshot();
-    let Some(object) = catalog.find(ObjectKind::Table, &alter.name) else {
-        if alter.if_exists {
+    let object = match catalog.expect_kind(ObjectKind::Table, &alter.name) {
+        Ok(object) => object,
+        Err(error) if alter.if_exists && error.kind() == Kind::Undefined => {
             session.notice(Notice::note(format!("relation \"{}\" does not exist, skipping", alter.name)));
             return Ok(Outcome::done("ALTER TABLE"));
         }
-        return Err(ObjectKind::Table.undefined(&alter.name).at(alter.name_position));
+        Err(error) => return Err(error.at(alter.name_position)),
     };
     let Definition::Table(definition) = &object.definition else {
         return Err(Error::internal(format!("{} is not a table", object.as_ref())));

@@ -7,8 +7,8 @@ use sqlparser::ast::Query;
 
 use super::super::prepare::plan_rows;
 use super::super::{Notice, Outcome, Session};
-use super::insert;
-use crate::catalog::{Change, Definition, Object, TableColumn, TableDef};
+use super::{insert, table_folders};
+use crate::catalog::{Change, Definition, Object, Snapshot, TableColumn, TableDef};
 use crate::error::{Error, Result, SqlState};
 use crate::lake::Lake;
 use crate::model::{Name, ObjectId, SchemaMode};
@@ -20,14 +20,15 @@ const FOLDERS_MAX: u32 = 10_000;
 
 pub async fn run(session: &Session, create: &CreateTable, text: &str) -> Result<Outcome> {
     let flow = &session.services.flow;
-    if let Some(existing) = flow.catalog.snapshot().relation(&create.name) {
+    let catalog = flow.catalog.snapshot();
+    if let Some(existing) = catalog.relation(&create.name) {
         if create.if_not_exists {
             session.notice(Notice::note(format!("relation \"{}\" already exists, skipping", create.name)));
             return Ok(Outcome::done("CREATE TABLE"));
         }
         return Err(existing.kind().namespace().duplicate(&create.name).at(create.name_position));
     }
-    let definition = define(create, &flow.lake).await?;
+    let definition = define(create, &catalog, &flow.lake).await?;
     let object = Object {
         id: ObjectId::new(),
         name: create.name.clone(),
@@ -43,11 +44,12 @@ pub async fn run(session: &Session, create: &CreateTable, text: &str) -> Result<
         Some(query) => format!("SELECT {}", fill(session, &object, &definition, query, text).await?),
     };
     // The definition comes last: a table that is seen is whole.
-    flow.catalog.commit(vec![Change::Create(object)]).await?;
+    let still_free = |now: &Snapshot| table_folders::check_free(now, &flow.lake, &definition.location);
+    flow.catalog.commit_if(vec![Change::Create(object)], still_free).await?;
     Ok(Outcome::done(tag))
 }
 
-async fn define(create: &CreateTable, lake: &Lake) -> Result<TableDef> {
+async fn define(create: &CreateTable, catalog: &Snapshot, lake: &Lake) -> Result<TableDef> {
     let mut options = create.options.clone();
     let mode = match options.take_word("schema", &["fixed", "evolve"])? {
         Some("fixed") => SchemaMode::Fixed,
@@ -61,19 +63,11 @@ async fn define(create: &CreateTable, lake: &Lake) -> Result<TableDef> {
         return Err(Error::unsupported("option \"retention\" is not supported yet"));
     }
     options.finish("a table")?;
-    if location.as_deref().is_some_and(|location| location.trim_start_matches('/').starts_with('_')) {
-        return Err(Error::invalid("a table's location cannot begin with '_'")
-            .with_hint("readers pass over such folders, and some are the server's own"));
-    }
-    if let Some(location) = &location {
-        // A place that no table can be at is refused now, not when the table is first read.
-        lake.table(location)?;
-    }
     check_columns(create, mode)?;
     Ok(TableDef {
         location: match location {
-            Some(location) => location,
-            None => free_location(lake, &create.name).await?,
+            Some(location) => given_location(catalog, lake, &location)?,
+            None => free_location(catalog, lake, &create.name).await?,
         },
         columns: create
             .columns
@@ -113,11 +107,26 @@ fn check_columns(create: &CreateTable, mode: SchemaMode) -> Result<()> {
     Ok(())
 }
 
+/// A place that no table can be at is refused now, not when the table is first read.
+fn given_location(catalog: &Snapshot, lake: &Lake, location: &str) -> Result<String> {
+    let folder = lake.folder(location)?;
+    if folder.as_ref().starts_with('_') {
+        return Err(Error::invalid("a table's location cannot begin with '_'")
+            .with_hint("readers pass over such folders, and some are the server's own"));
+    }
+    table_folders::check_free(catalog, lake, location)?;
+    Ok(folder.into())
+}
+
 /// The folder named like the table, or the next free one: the files of a dropped table stay, and do not come back to life.
-async fn free_location(lake: &Lake, name: &Name) -> Result<String> {
+async fn free_location(catalog: &Snapshot, lake: &Lake, name: &Name) -> Result<String> {
     let folder = folder_name(name);
     for nth in 1..=FOLDERS_MAX {
         let location = if nth == 1 { folder.clone() } else { format!("{folder}-{nth}") };
+        // A table that takes its columns from what comes has no log yet.
+        if table_folders::check_free(catalog, lake, &location).is_err() {
+            continue;
+        }
         if lake.table(&location)?.refresh().await?.version().is_none() {
             return Ok(location);
         }

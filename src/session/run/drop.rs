@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::super::{Notice, Outcome, Services, Session};
-use super::to_the_end;
+use super::{table_folders, to_the_end};
 use crate::catalog::{Change, Definition, Object, ObjectKind, Snapshot};
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Kind, Result, SqlState};
 use crate::sql::{self, Dependents, Drop, Files};
 
 pub async fn run(session: &Session, drop: &Drop) -> Result<Outcome> {
@@ -21,14 +21,13 @@ fn doomed(session: &Session, drop: &Drop, catalog: &Snapshot) -> Result<Vec<Arc<
     let kind = kind(drop.kind);
     let mut doomed: Vec<Arc<Object>> = vec![];
     for named in &drop.names {
-        let Some(object) = catalog.find(kind, &named.name) else {
-            if drop.if_exists {
-                session.notice(Notice::note(format!("{} \"{}\" does not exist, skipping", kind.as_str(), named.name)));
-                continue;
+        match catalog.expect_kind(kind, &named.name) {
+            Ok(object) => doomed.push(object.clone()),
+            Err(error) if drop.if_exists && error.kind() == Kind::Undefined => {
+                session.notice(Notice::note(format!("{}, skipping", error.message())));
             }
-            return Err(kind.undefined(&named.name).at(named.position));
-        };
-        doomed.push(object.clone());
+            Err(error) => return Err(error.at(named.position)),
+        }
     }
     let mut dependents: Vec<Arc<Object>> = vec![];
     for object in &doomed {
@@ -61,12 +60,24 @@ fn refusal(doomed: &[Arc<Object>], dependents: &[Arc<Object>]) -> Error {
 
 /// The definitions go first: what is still there of a dropped object after a crash is never started again.
 async fn remove(services: &Services, doomed: &[Arc<Object>], files: Files) -> Result<()> {
-    services.flow.catalog.commit(doomed.iter().map(|object| Change::Drop(object.id)).collect()).await?;
+    let changes = doomed.iter().map(|object| Change::Drop(object.id)).collect();
+    services.flow.catalog.commit_if(changes, |catalog| check_purge(services, catalog, doomed, files)).await?;
     for pipeline in doomed.iter().filter(|object| object.kind() == ObjectKind::Pipeline) {
         services.supervisor.remove(pipeline.id).await;
     }
     for object in doomed {
+        check_purge(services, &services.flow.catalog.snapshot(), std::slice::from_ref(object), files)?;
         clean_up(services, object, files).await?;
+    }
+    Ok(())
+}
+
+/// What is purged has no folder in common with a table that stays, nor with one that was made since.
+fn check_purge(services: &Services, catalog: &Snapshot, doomed: &[Arc<Object>], files: Files) -> Result<()> {
+    for object in doomed {
+        if let (Definition::Table(table), Files::Purge) = (&object.definition, files) {
+            table_folders::check_purge(catalog, &services.flow.lake, &table.location, doomed)?;
+        }
     }
     Ok(())
 }

@@ -54,7 +54,11 @@ impl Failure {
             ),
             Meaning::Unexpected => Error::unavailable(what),
         };
-        error.with_cause(self.cause)
+        match self.meaning {
+            // The SDK's own words say only that it did not get through, not why.
+            Meaning::Passing => error.with_detail(innermost(self.cause.as_ref())).with_cause(self.cause),
+            _ => error.with_cause(self.cause),
+        }
     }
 }
 
@@ -126,8 +130,15 @@ fn credentials_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Cred
     chain.find_map(|error| error.downcast_ref())
 }
 
+fn innermost(error: &(dyn StdError + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| (**error).source());
+    chain.last().unwrap_or(error).to_string()
+}
+
 #[cfg(test)]
 mod tests {
+    use aws_sdk_kinesis::error::ConnectorError;
+
     use super::*;
     use crate::error::Kind;
 
@@ -155,5 +166,12 @@ mod tests {
         let retried = |meaning| Failure { meaning, cause: "x".into() }.into_error("y").kind() == Kind::Unavailable;
         assert!(retried(Meaning::Passing) && retried(Meaning::Unexpected));
         assert!(![Meaning::Missing, Meaning::Argument, Meaning::Refused, Meaning::NoCredentials].into_iter().any(retried));
+    }
+    #[test]
+    fn the_innermost_cause_is_told() {
+        let refused = std::io::Error::new(std::io::ErrorKind::ConnectionRefused, "connection refused");
+        let failure = SdkError::<std::fmt::Error>::dispatch_failure(ConnectorError::io(Box::new(refused)));
+        let error = Failure { meaning: Meaning::Passing, cause: Box::new(failure) }.into_error("cannot reach it");
+        assert_eq!(error.detail(), Some("connection refused"));
     }
 }

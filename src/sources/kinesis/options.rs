@@ -76,10 +76,15 @@ fn take_filled(options: &mut Options, key: &'static str) -> Result<Option<String
 }
 
 fn checked_endpoint(text: String) -> Result<String> {
-    let usable = Url::parse(&text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    match usable {
-        true => Ok(text),
-        false => Err(Error::invalid(format!("endpoint '{text}' is not a URL")).with_hint("write endpoint = 'http://127.0.0.1:4568'")),
+    // What stands before an @ may be a password: the text is not repeated then.
+    let shown = text.rsplit_once('@').map_or(text.as_str(), |(_, place)| place);
+    match Url::parse(&text) {
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            Err(Error::invalid("an endpoint cannot have a user or a password")
+                .with_hint("definitions are shown to everybody: give access_key_id and secret_access_key = SECRET …"))
+        }
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text),
+        _ => Err(Error::invalid(format!("endpoint '{shown}' is not a URL")).with_hint("write endpoint = 'http://127.0.0.1:4568'")),
     }
 }
 
@@ -137,6 +142,10 @@ mod tests {
             assert_eq!(take(&[("stream", "s"), (key, bad)]).unwrap_err().kind(), Kind::Invalid, "{key} {bad}");
         }
         assert!(take(&[("stream", "s"), ("endpoint", "http://127.0.0.1:4568")]).is_ok());
+        for secret in ["http://user:hunter2@host", "https://hunter2@host:1/x", "user:hunter2@host", "http://:hunter2@host"] {
+            let error = take(&[("stream", "s"), ("endpoint", secret)]).unwrap_err();
+            assert!(!error.one_line().contains("hunter2"), "{}", error.one_line());
+        }
     }
 
     #[test]
