@@ -1,0 +1,199 @@
+//! Decoding events of 12 fields and about 270 bytes, against arrow-json's decoder in the same run: `cargo bench --bench json_decode`.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::json::ReaderBuilder;
+use lakewire::formats::json::JsonDecoder;
+use lakewire::formats::{Records, RecordsBuilder};
+use lakewire::model::column::to_arrow_schema;
+use lakewire::model::{Position, SchemaMode, SourceColumn, SqlType};
+
+const BATCH_ROWS: u64 = 8192;
+const BATCHES: u64 = 16;
+const PASSES: usize = 15;
+
+fn main() {
+    let plain: Vec<Vec<String>> = batches(plain_event);
+    let peer = measure(&plain, arrow_json);
+    report("arrow-json, schema given", peer, peer);
+    report("ours, columns declared", measure(&plain, |events| ours(events, &declared(), SchemaMode::Fixed)), peer);
+    report("ours, columns found", measure(&plain, |events| ours(events, &[], SchemaMode::Evolve)), peer);
+    report("ours, five event types", measure(&batches(typed_event), |events| ours(events, &[], SchemaMode::Evolve)), peer);
+    report("ours, blanks and nulls", measure(&batches(loose_event), |events| ours(events, &[], SchemaMode::Evolve)), peer);
+    report("ours, one drifting field", measure(&batches(drifting_event), |events| ours(events, &[], SchemaMode::Evolve)), peer);
+}
+
+fn report(name: &str, megabytes_per_second: f64, peer: f64) {
+    println!("{name:28} {megabytes_per_second:7.0} MB/s   {:5.2} x arrow-json", megabytes_per_second / peer);
+}
+
+/// The best pass counts: the others were disturbed. `run` prepares, then gives a pass over all batches.
+fn measure<'e, P: FnMut()>(events: &'e [Vec<String>], run: impl Fn(&'e [Vec<String>]) -> P) -> f64 {
+    let bytes: usize = events.iter().flatten().map(String::len).sum();
+    let mut pass = run(events);
+    let mut best = Duration::MAX;
+    for _ in 0..PASSES {
+        let start = Instant::now();
+        pass();
+        best = best.min(start.elapsed());
+    }
+    bytes as f64 / 1e6 / best.as_secs_f64()
+}
+
+fn ours(events: &[Vec<String>], columns: &[SourceColumn], mode: SchemaMode) -> impl FnMut() + use<> {
+    let batches: Vec<Records> = events.iter().map(|events| records(events)).collect();
+    let mut decoder = JsonDecoder::new(columns, mode, false);
+    move || {
+        for records in &batches {
+            let decoded = decoder.decode(records).expect("the events are good");
+            assert!(decoded.rejects.is_empty(), "{:?}", decoded.rejects.first());
+            if !decoded.found.is_empty() {
+                decoder.set_columns(&[decoder.columns(), &decoded.found].concat());
+            }
+            black_box(decoded.batch);
+        }
+    }
+}
+
+fn arrow_json(events: &[Vec<String>]) -> impl FnMut() + use<> {
+    let batches: Vec<String> = events.iter().map(|events| events.join("\n")).collect();
+    let mut decoder =
+        ReaderBuilder::new(arrow_json_schema()).with_batch_size(BATCH_ROWS as usize).build_decoder().expect("the schema is good");
+    move || {
+        for batch in &batches {
+            let read = decoder.decode(batch.as_bytes()).expect("the events are good");
+            let flushed = decoder.flush().expect("the events are good").expect("there are events");
+            assert_eq!((read, flushed.num_rows()), (batch.len(), BATCH_ROWS as usize));
+            black_box(flushed);
+        }
+    }
+}
+
+/// Ours, but UTC as an offset: zones by name are a feature that may be off.
+fn arrow_json_schema() -> SchemaRef {
+    let ours = to_arrow_schema(&declared());
+    let fields = ours.fields().iter().map(|field| match field.data_type() {
+        DataType::Timestamp(unit, Some(_)) => Field::new(field.name(), DataType::Timestamp(*unit, Some("+00:00".into())), true),
+        _ => field.as_ref().clone(),
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+fn declared() -> Vec<SourceColumn> {
+    use SqlType::{BigInt, Boolean, Double, Text, TimestampTz};
+    [
+        ("event_id", Text),
+        ("event_time", TimestampTz),
+        ("event_type", Text),
+        ("tenant_id", BigInt),
+        ("device_id", Text),
+        ("src_ip", Text),
+        ("dst_ip", Text),
+        ("bytes_in", BigInt),
+        ("bytes_out", BigInt),
+        ("duration", Double),
+        ("allowed", Boolean),
+        ("country", Text),
+    ]
+    .map(|(name, data_type)| SourceColumn { declared: true, ..SourceColumn::found(name, data_type) })
+    .to_vec()
+}
+
+fn records(events: &[String]) -> Records {
+    let mut builder = RecordsBuilder::default();
+    for event in events {
+        builder.push(event.as_bytes(), &Position::new("0"), 0, None);
+    }
+    builder.finish()
+}
+
+fn batches(event: fn(u64) -> String) -> Vec<Vec<String>> {
+    (0..BATCHES).map(|batch| (0..BATCH_ROWS).map(|row| event(batch * BATCH_ROWS + row)).collect()).collect()
+}
+
+/// Well mixed bits of `n` (S. Vigna, splitmix64).
+fn mix(n: u64) -> u64 {
+    let n = (n ^ n >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let n = (n ^ n >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    n ^ n >> 31
+}
+
+fn begin(n: u64, kind: &str) -> String {
+    let (id, time) = (mix(n), n / 50);
+    format!(
+        r#"{{"event_id":"{:08x}-{:04x}","event_time":"2026-03-{:02}T{:02}:{:02}:{:02}.{:06}Z","event_type":"{kind}","tenant_id":{}"#,
+        id >> 32,
+        id & 0xffff,
+        1 + time / 86_400 % 28,
+        time / 3600 % 24,
+        time / 60 % 60,
+        time % 60,
+        id % 1_000_000,
+        id % 5000,
+    )
+}
+
+fn plain_event(n: u64) -> String {
+    let more = mix(n ^ 1 << 40);
+    let (ip, country) = (more.to_le_bytes(), ["DE", "US", "FR", "GB", "JP"][(more % 5) as usize]);
+    format!(
+        r#"{},"device_id":"dev-{:06}","src_ip":"10.{}.{}.{}","dst_ip":"{}.{}.{}.{}","bytes_in":{},"bytes_out":{},"duration":{}.{:03},"allowed":{},"country":"{country}"}}"#,
+        begin(n, ["connect", "disconnect", "dns", "auth", "security"][(more >> 8) as usize % 5]),
+        more % 100_000,
+        ip[0],
+        ip[1],
+        ip[2],
+        ip[3],
+        ip[4],
+        ip[5],
+        ip[6],
+        more % 1_000_000 >> (more % 16),
+        more % 10_000_000 >> (more % 20),
+        more % 3600,
+        more % 1000,
+        more % 7 != 0,
+    )
+}
+
+/// Five types that alternate without order, each with fields of its own.
+fn typed_event(n: u64) -> String {
+    let more = mix(n ^ 1 << 41);
+    let own = match more % 5 {
+        0 => format!(r#""src_ip":"10.1.{}.7","src_port":{},"protocol":"tcp","session":"{more:016x}""#, more % 256, more % 65536),
+        1 => format!(r#""session":"{more:016x}","bytes_in":{},"bytes_out":{},"reason":"closed by peer""#, more % 1_000_000, more % 999_999),
+        2 => format!(
+            r#""query":"host-{}.example.com","query_type":"A","answers":["10.0.0.{}"],"latency_ms":{}.5"#,
+            more % 9999,
+            more % 256,
+            more % 90
+        ),
+        3 => format!(r#""user":"user{}@example.com","method":"saml","success":{}"#, more % 99_999, more % 9 != 0),
+        _ => format!(r#""severity":{},"rule":"rule-{}","message":"blocked a connection to a listed address""#, more % 10, more % 999),
+    };
+    let kind = ["connect", "disconnect", "dns", "auth", "security"][(more % 5) as usize];
+    format!(r#"{},"device_id":"dev-{:06}",{own},"country":"DE","site":"ber-{}"}}"#, begin(n, kind), more % 100_000, more % 100)
+}
+
+/// As Python's `json.dumps` writes, with a null now and then and a field that is sometimes left out.
+fn loose_event(n: u64) -> String {
+    let mut event = plain_event(n).replace("\",\"", "\", \"").replace("\":", "\": ").replace(",\"", ", \"").replace(",  ", ", ");
+    if n % 3 == 0 {
+        event = event.replace("\"country\": ", "\"region\": null, \"country\": ");
+    }
+    if n % 7 == 0 {
+        event = event.replace("\"allowed\": true, ", "");
+    }
+    event
+}
+
+/// `tenant_id` is a text in every second event.
+fn drifting_event(n: u64) -> String {
+    let event = plain_event(n);
+    match n % 2 {
+        0 => event,
+        _ => event.replacen("\"tenant_id\":", "\"tenant_id\":\"t", 1).replacen(",\"device_id\"", "\",\"device_id\"", 1),
+    }
+}
