@@ -76,6 +76,7 @@ impl Compiled {
         let mut parsed = sql::parse_query(query)?;
         let named: Vec<&str> = METADATA_COLUMNS.into_iter().filter(|name| sql::identifiers::mentions(&parsed, name)).collect();
         sql::metadata_columns::hide_from_wildcards(&mut parsed, &named, &|name| inputs.iter().any(|input| input.name == *name))?;
+        sql::result_names::spell_out(&mut parsed);
         let context = sql::planner::context(Arc::new(RuntimeEnv::default()), 1)?;
         now::register(&context);
         let inputs = inputs.iter().map(|input| register(&context, input, &named)).collect::<Result<Vec<_>>>()?;
@@ -119,6 +120,9 @@ impl Compiled {
         for partition in 0..plan.output_partitioning().partition_count() {
             let stream = plan.execute(partition, self.task.clone())?;
             batches.extend(stream.try_collect::<Vec<_>>().await?);
+        }
+        for input in &self.inputs {
+            *input.slot.rows.lock() = None;
         }
         let rows = concat_batches(&plan.schema(), &batches)?;
         self.expect(rows)
@@ -210,7 +214,8 @@ impl PartitionStream for Slot {
     }
 
     fn execute(&self, _task: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let rows = self.rows.lock().take();
+        // A source may stand in several branches: each sees all of the batch.
+        let rows = self.rows.lock().clone();
         let stream = futures::stream::iter(rows.into_iter().map(Ok));
         Box::pin(datafusion::physical_plan::stream::RecordBatchStreamAdapter::new(self.schema.clone(), stream))
     }
@@ -300,3 +305,6 @@ fn explain(error: Error, inputs: &[CompiledInput]) -> Error {
         false => error,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -224,3 +224,69 @@ impl Manifests {
 fn epoch_of(path: &Path) -> Option<Epoch> {
     path.filename()?.strip_suffix(".json")?.parse().ok().map(Epoch)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use object_store::memory::InMemory;
+    use url::Url;
+
+    use super::*;
+
+    fn lake() -> Lake {
+        Lake::with_store(Arc::new(InMemory::new()), Url::parse("memory:///lake").unwrap(), Clock::wall())
+    }
+
+    fn owner(lake: &Lake, job: JobId) -> Manifests {
+        Manifests::new(lake.clone(), Clock::wall(), job)
+    }
+
+    fn draft(owner: &Manifests, epoch: u64) -> Manifest {
+        let totals = Totals { records_in: epoch, ..Totals::default() };
+        owner.draft(Epoch(epoch), BTreeMap::new(), vec![], totals)
+    }
+
+    #[tokio::test]
+    async fn of_two_owners_one_commits_an_epoch() {
+        let (lake, job) = (lake(), JobId::new());
+        let (first, second) = (owner(&lake, job), owner(&lake, job));
+        assert_eq!(first.decide(&draft(&first, 1)).await.unwrap(), Decision::Committed);
+        assert_eq!(second.decide(&draft(&second, 1)).await.unwrap(), Decision::Lost);
+        assert_eq!(second.decide(&draft(&second, 2)).await.unwrap(), Decision::Committed);
+        // The first wakes up and finds that it is the owner no more.
+        assert_eq!(first.decide(&draft(&first, 2)).await.unwrap(), Decision::Lost);
+    }
+
+    #[tokio::test]
+    async fn deciding_again_after_a_lost_answer_is_harmless() {
+        let (lake, job) = (lake(), JobId::new());
+        let owner = owner(&lake, job);
+        let manifest = draft(&owner, 1);
+        assert_eq!(owner.decide(&manifest).await.unwrap(), Decision::Committed);
+        assert_eq!(owner.decide(&manifest).await.unwrap(), Decision::Committed);
+    }
+
+    #[tokio::test]
+    async fn the_newest_is_found_with_and_without_the_hint() {
+        let (lake, job) = (lake(), JobId::new());
+        let owner = owner(&lake, job);
+        assert_eq!(owner.newest().await.unwrap(), None);
+        for epoch in 1..=3 * HOUSEKEEPING_EPOCHS + 5 {
+            let manifest = draft(&owner, epoch);
+            owner.decide(&manifest).await.unwrap();
+            assert_eq!(owner.newest().await.unwrap().as_ref(), Some(&manifest));
+            owner.retire(manifest.epoch).await.unwrap();
+        }
+        lake.store().delete(&owner.hint_path()).await.unwrap();
+        assert_eq!(owner.newest().await.unwrap().unwrap().epoch, Epoch(3 * HOUSEKEEPING_EPOCHS + 5));
+    }
+
+    #[tokio::test]
+    async fn the_manifests_of_another_job_are_not_seen() {
+        let (lake, job) = (lake(), JobId::new());
+        let one = owner(&lake, job);
+        one.decide(&draft(&one, 1)).await.unwrap();
+        assert_eq!(owner(&lake, JobId::new()).newest().await.unwrap(), None);
+    }
+}

@@ -10,13 +10,13 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement as DataFusionStatement;
 use sqlparser::ast;
 
-use super::{Session, names, run};
+use super::{Session, run};
 use crate::catalog::ObjectKind;
 use crate::error::{Error, Result, SqlState};
 use crate::flow::compile::METADATA_COLUMNS;
 use crate::model::SqlType;
 use crate::query::pg_catalog;
-use crate::sql::{self, Parsed, Statement};
+use crate::sql::{self, Parsed, Statement, result_names};
 
 /// A statement whose parameters and columns are known.
 pub struct Prepared {
@@ -46,7 +46,7 @@ pub async fn prepare(session: &Session, text: &str, given: &[Option<SqlType>]) -
         Statement::Query(query) => {
             let plan = plan_query(session, query, &parsed.text).await?;
             let parameters = parameter_types(&plan, given, &cast_parameters(query.as_ref()))?;
-            let columns = names::rename(query, &typed_columns(plan, &parameters)?);
+            let columns = result_names::rename(query, &typed_columns(plan, &parameters)?);
             (parameters, Some(columns))
         }
         Statement::Insert(insert) => {

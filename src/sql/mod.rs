@@ -9,7 +9,7 @@
 //!    are ours, options are as written: what they mean is for the connector to say.
 //! 4. What was wrong comes back as one error with its position in the whole text (`syntax_error.rs`).
 //! 5. Later floors ask about the query: which relations it reads and which columns it names (`identifiers.rs`), what its `*`
-//!    must leave out (`metadata_columns.rs`), where in the text the thing is that a plan stumbled over (`locate.rs`).
+//!    must leave out (`metadata_columns.rs`), what its columns are called (`result_names.rs`), where in the text the thing is that a plan stumbled over (`locate.rs`).
 //!
 //! Positions inside a statement's struct count characters from 1 in [`Parsed::text`]; add [`Parsed::offset`] for the whole text.
 
@@ -42,6 +42,7 @@ pub mod metadata_columns;
 pub mod planner;
 pub mod position;
 mod reader;
+pub mod result_names;
 mod split;
 mod syntax_error;
 

@@ -54,7 +54,7 @@ async fn a_type_that_can_never_be_cast() {
     let server = Server::start().await;
     server.sql(&Story::QUICK.source()).await;
     server.sql("CREATE TABLE t (event_id text, numbers bigint[]) WITH (schema = 'fixed')").await;
-    let refusal = server.refusal("CREATE PIPELINE p AS INSERT INTO t SELECT event_id, event_time FROM pop_events").await;
+    let refusal = server.refusal("CREATE PIPELINE p AS INSERT INTO t SELECT event_id, event_time AS numbers FROM pop_events").await;
     assert!(["42804", "42846"].contains(&refusal.sqlstate.as_str()), "{refusal}");
     assert!(refusal.to_string().contains("numbers"), "the column is not named: {refusal}");
     assert_eq!(server.number("SELECT count(*) FROM lakewire.jobs").await, 0);

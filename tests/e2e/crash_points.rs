@@ -2,8 +2,8 @@
 
 use lakewire::fault::CRASH_POINTS;
 
-use super::story::{Pace, Story, assert_exact, assert_readers_agree};
-use crate::servers::{Place, Server, Setup, Summary, is_abort};
+use super::story::{Pace, Story, assert_exact, assert_readers_agree, read_all};
+use crate::servers::{Place, Setup, Summary, is_abort};
 
 /// Paced, so that the job passes every point more than once: epochs follow each other, and the dataset's new fields do not all come in the first.
 const STORY: Story = Story { rows: 32_000, pace: Pace::PerSecond(6_000) };
@@ -30,19 +30,12 @@ async fn at(point: &str, nth: u32, expected: &Summary) {
     let mut server = Setup::default().crash_at(point, nth).start().await;
     // It may die under these statements, or only while the job runs.
     let _ = server.try_sql(&STORY.definitions()).await;
-    let status = end_of(&mut server).await;
+    let status = server.ended().await;
     assert!(is_abort(status), "at {point}:{nth} the server ended with {status}, not by the crash point");
 
     server.restart_as(Setup::default()).await;
     server.sql(&STORY.definitions()).await;
-    server.sql("FLUSH").await;
+    read_all(&mut server, "keep").await;
     assert_exact(&server, expected, "events", "keep").await;
     assert_readers_agree(&server, "events", Place::Folder(server.table_folder("events").await)).await;
-}
-
-/// A server that comes to the end of its input without dying passed the point too seldom.
-async fn end_of(server: &mut Server) -> std::process::ExitStatus {
-    let flushed = server.try_sql("FLUSH").await;
-    assert!(flushed.is_err(), "the server read all of its input without coming to the crash point");
-    server.ended().await
 }

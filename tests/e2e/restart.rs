@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::story::{Pace, Story, assert_exact, pipeline};
+use super::story::{Pace, Story, assert_exact, pipeline, read_all};
 use crate::servers::{DEADLINE, Server, get, wait_until};
 
 /// What SIGTERM promises.
@@ -24,7 +24,7 @@ async fn definitions_survive_and_jobs_go_on() {
     assert_eq!(server.sql("SHOW CREATE PIPELINE keep").await, before);
     assert_eq!(server.number("SELECT sum(n) FROM numbers").await, 3);
     assert_eq!(server.refusal("CREATE SECRET s AS 'again'").await.sqlstate, "42710");
-    server.sql("FLUSH").await;
+    read_all(&mut server, "keep").await;
     assert_exact(&server, &SLOW.summary(), "events", "keep").await;
 }
 
@@ -44,7 +44,7 @@ async fn paused_stays_paused() {
     assert_eq!(server.number("SELECT count(*) FROM events").await, paused_at);
 
     server.sql("ALTER PIPELINE keep RESUME").await;
-    server.sql("FLUSH").await;
+    read_all(&mut server, "keep").await;
     assert_exact(&server, &SLOW.summary(), "events", "keep").await;
 }
 
@@ -54,7 +54,7 @@ async fn sigterm_commits_the_open_epoch_and_tells_clients() {
     let story = Story { rows: 1_000_000, pace: Pace::PerSecond(1_000) };
     let hourly = pipeline("keep", "events", "*").replace("'1s'", "'1h'");
     server.sql(&format!("{}; CREATE TABLE events (); {hourly}", story.source())).await;
-    server.wait_for("(SELECT rows_in FROM lakewire.jobs WHERE name = 'keep') > 0").await;
+    server.wait_for("(SELECT sum(position::bigint) FROM lakewire.job_inputs WHERE job = 'keep') > 0").await;
     assert_eq!(server.number("SELECT count(*) FROM events").await, 0);
     let client = server.connect().await;
 

@@ -1,6 +1,6 @@
 //! A bucket that refuses, from the beginning or for a while.
 
-use super::story::{Pace, Story, assert_exact};
+use super::story::{Pace, Story, assert_exact, read_all};
 use crate::servers::{Gate, Ministack, Setup};
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn a_job_outlives_an_outage() {
     let state = server.text("SELECT state FROM lakewire.jobs WHERE name = 'keep'").await;
     assert_ne!(state, "failed", "an outage is worth another try");
     gate.open();
-    server.sql("FLUSH").await;
+    read_all(&mut server, "keep").await;
     assert_exact(&server, &expected, "events", "keep").await;
     server.wait_for("(SELECT error FROM lakewire.jobs WHERE name = 'keep') IS NULL").await;
 }

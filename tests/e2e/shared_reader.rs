@@ -1,6 +1,6 @@
 //! Several pipelines over one source share its reader; one that fails and one that is paused hold up nobody.
 
-use super::story::{Pace, Story, assert_exact, failure_of, pipeline};
+use super::story::{Pace, Story, assert_exact, failure_of, pipeline, read_all};
 use crate::servers::Server;
 
 const STORY: Story = Story { rows: 20_000, pace: Pace::PerSecond(5_000) };
@@ -15,15 +15,17 @@ async fn the_others_finish_exactly() {
     }
     server.sql("ALTER PIPELINE lazy PAUSE").await;
     server.sql("CREATE TABLE numbers (event_id text, number bigint)").await;
-    server.sql(&pipeline("broken", "numbers", "event_id, event_type::bigint")).await;
+    server.sql(&pipeline("broken", "numbers", "event_id, event_type::bigint AS number")).await;
 
     let said = failure_of(&mut server, "broken").await;
     assert!(said.contains("connect") || said.contains("dns") || said.contains("auth"), "the value is not told: {said}");
-    server.sql("FLUSH").await;
+    read_all(&mut server, "left").await;
+    read_all(&mut server, "right").await;
     assert_exact(&server, &expected, "left_events", "left").await;
     assert_exact(&server, &expected, "right_events", "right").await;
     assert_eq!(server.number("SELECT count(*) FROM numbers").await, 0);
 
-    server.sql("ALTER PIPELINE lazy RESUME; FLUSH").await;
+    server.sql("ALTER PIPELINE lazy RESUME").await;
+    read_all(&mut server, "lazy").await;
     assert_exact(&server, &expected, "lazy_events", "lazy").await;
 }

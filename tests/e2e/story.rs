@@ -4,6 +4,7 @@
 use crate::servers::{Part, Place, Server, Summary, read_delta, summary};
 
 const SEED: u64 = 7;
+const PARTITIONS: u64 = 2;
 
 /// How many records, and how fast.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +40,7 @@ impl Story {
         };
         format!(
             "CREATE SOURCE IF NOT EXISTS pop_events \
-             WITH (connector = 'generator', dataset = 'network', seed = {SEED}, rows = {}, partitions = 2{rate})",
+             WITH (connector = 'generator', dataset = 'network', seed = {SEED}, rows = {}, partitions = {PARTITIONS}{rate})",
             self.rows
         )
     }
@@ -64,7 +65,7 @@ pub async fn assert_exact(server: &Server, expected: &Summary, table: &str, job:
 /// The rejects of a job, each with a place of its own.
 pub async fn assert_rejects(server: &Server, expected: i64, job: &str) {
     let places = "count(DISTINCT (\"partition\" || '@' || \"offset\"))";
-    let rows = server.sql(&format!("SELECT count(*) AS n, {places} AS places FROM lakewire.rejects WHERE job = '{job}'")).await;
+    let rows = server.sql(&format!("SELECT count(*) AS n, {places} AS places FROM lakewire.rejects WHERE pipeline = '{job}'")).await;
     let expected = expected.to_string();
     assert_eq!([rows.column("n")[0], rows.column("places")[0]], [Some(expected.as_str()); 2], "rejects of {job} and their places");
 }
@@ -80,6 +81,13 @@ pub async fn assert_readers_agree(server: &Server, table: &str, place: Place<'_>
         assert_eq!((reading.count, reading.distinct, reading.sum), (count, distinct, sum), "what {reader} counts");
         assert_eq!(sorted(reading.columns), sorted(columns.clone()), "the columns that {reader} sees");
     }
+}
+
+/// Waits until the job has read all of the generator's partitions and committed it. FLUSH alone waits for what is due by now.
+pub async fn read_all(server: &mut Server, job: &str) {
+    let done = format!("SELECT count(*) FROM lakewire.job_inputs WHERE job = '{job}' AND state = 'done'");
+    server.wait_for(&format!("({done}) = {PARTITIONS}")).await;
+    server.sql("FLUSH").await;
 }
 
 /// What a failed job says.

@@ -71,6 +71,20 @@ impl FeedBatch {
         })
     }
 
+    /// Rows as if they had been read from partition `p`, from position 0 on.
+    #[cfg(test)]
+    pub fn of_rows(rows: RecordBatch) -> FeedBatch {
+        let count = rows.num_rows();
+        let mut records = crate::formats::records::RecordsBuilder::default();
+        for row in 0..count {
+            records.push(b"", &Position::new((row + 1).to_string()), row as i64, Some(b"k"));
+        }
+        let metadata = records.finish().metadata_columns();
+        let partition = PartitionId::new("p");
+        let (start, end) = (Position::new("0"), Position::new(count.to_string()));
+        FeedBatch { partition, start, end, rows, metadata, rejects: vec![], payload_bytes: 0, bytes: 0 }
+    }
+
     /// Whether reading this brings a job any further.
     pub(super) fn advances(&self) -> bool {
         self.start != self.end || self.rows.num_rows() > 0 || !self.rejects.is_empty()

@@ -135,7 +135,7 @@ impl Lane {
         match &state.end {
             None => Look::Nothing,
             Some(End::Finished) => Look::Finished,
-            Some(End::Failed(error)) => Look::Failed(copy_of(error)),
+            Some(End::Failed(error)) => Look::Failed(error.duplicate_without_cause()),
             Some(End::Abandoned) => Look::FellOff,
         }
     }
@@ -223,12 +223,4 @@ impl State {
         let passed = self.ring.partition_point(|batch| source.compare(&batch.end, position) != Ordering::Greater);
         Cover::From(self.first + passed as u64)
     }
-}
-
-fn copy_of(error: &Error) -> Error {
-    let mut copy = Error::new(error.kind(), error.message()).with_state(error.sqlstate()).with_detail(error.one_line());
-    if let Some(hint) = error.hint() {
-        copy = copy.with_hint(hint);
-    }
-    copy
 }

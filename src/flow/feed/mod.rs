@@ -7,8 +7,11 @@ mod batch;
 mod columns;
 mod cursor;
 mod lane;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -87,6 +90,7 @@ impl Feeds {
             network: self.network.clone(),
             compute: self.compute.clone(),
             bytes_max: self.bytes_max,
+            lane_bytes: LANE_BYTES_MIN..=LANE_BYTES_MAX,
             lanes: Mutex::default(),
         }))
     }
@@ -102,6 +106,7 @@ pub struct SourceFeed {
     network: Handle,
     compute: Handle,
     bytes_max: usize,
+    lane_bytes: RangeInclusive<usize>,
     lanes: Mutex<HashMap<PartitionId, Vec<Arc<Lane>>>>,
 }
 
@@ -156,7 +161,7 @@ impl SourceFeed {
 
     fn lane_bytes_max(&self, lanes: &HashMap<PartitionId, Vec<Arc<Lane>>>) -> usize {
         let count = lanes.values().map(Vec::len).sum::<usize>() + 1;
-        (self.bytes_max / count).clamp(LANE_BYTES_MIN, LANE_BYTES_MAX)
+        (self.bytes_max / count).clamp(*self.lane_bytes.start(), *self.lane_bytes.end())
     }
 
     fn remove(&self, partition: &PartitionId, lane: &Arc<Lane>) {

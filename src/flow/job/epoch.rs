@@ -63,7 +63,14 @@ impl<'a> OpenEpoch<'a> {
     /// Commits an epoch with nothing in it: from here on whoever owned the job before loses its next PUT and stops.
     pub async fn take_over(&mut self, positions: BTreeMap<ObjectId, Positions>) -> Result<()> {
         let manifest = self.manifests.draft(self.committed.next(), positions, vec![], self.totals.clone());
-        decide(&self.manifests, &manifest).await?;
+        match self.manifests.decide(&manifest).await? {
+            Decision::Committed => {}
+            // The former owner was not yet asleep. Whoever takes over begins again from what it committed.
+            Decision::Lost => {
+                return Err(Error::unavailable("the job's former owner committed an epoch while the job was taken over")
+                    .with_hint("nothing is lost: taking over is tried again"));
+            }
+        }
         self.committed = manifest.epoch;
         self.status.committed(self.committed, &self.totals, manifest.committed_at_micros);
         Ok(())

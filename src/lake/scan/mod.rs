@@ -24,6 +24,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::scalar::ScalarValue;
 use object_store::ObjectMeta;
 use object_store::path::Path;
@@ -66,8 +67,13 @@ impl LakeTable {
         let shape = self.shape();
         let chunks = select::files(&self.snapshot, filters, state)?;
         let layout = Layout::of(shape);
+        let wanted = layout.projection(&shape.table, projection)?;
+        if chunks.iter().all(|chunk| chunk.len() == 0) {
+            // A scan without files would have no partitions, which not every operator above takes.
+            return Ok(Arc::new(EmptyExec::new(Arc::new(layout.schema.project(&wanted)?))));
+        }
         let files = self.partitioned_files(&chunks, &layout)?;
-        let statistics = match files.iter().all(|file| file.statistics.is_some()) && !files.is_empty() {
+        let statistics = match files.iter().all(|file| file.statistics.is_some()) {
             true => Statistics::try_merge_iter(files.iter().flat_map(|file| file.statistics.as_deref()), &layout.schema)?,
             false => statistics::of_all(&chunks, &layout.schema),
         };
@@ -83,7 +89,7 @@ impl LakeTable {
         let config = FileScanConfigBuilder::new(self.table.lake.store_url(), Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(statistics)
-            .with_projection_indices(Some(layout.projection(&shape.table, projection)?))?
+            .with_projection_indices(Some(wanted))?
             .with_limit(limit)
             .build();
         Ok(DataSourceExec::from_data_source(config))

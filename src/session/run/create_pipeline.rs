@@ -27,7 +27,7 @@ pub async fn run(session: &Session, create: &CreatePipeline, text: &str) -> Resu
     if existing.is_some() && !create.or_replace {
         return Err(ObjectKind::Pipeline.namespace().duplicate(&create.name).at(create.name_position));
     }
-    let definition = define(create, &catalog)?;
+    let definition = define(create, text, &catalog)?;
     let object = match &existing {
         Some(existing) => replacement(existing, definition, text)?,
         None => Object {
@@ -51,7 +51,7 @@ pub async fn run(session: &Session, create: &CreatePipeline, text: &str) -> Resu
     Ok(Outcome::done("CREATE PIPELINE"))
 }
 
-fn define(create: &CreatePipeline, catalog: &Snapshot) -> Result<PipelineDef> {
+fn define(create: &CreatePipeline, text: &str, catalog: &Snapshot) -> Result<PipelineDef> {
     let (commit_interval_ms, start) = options(create)?;
     let target = catalog.relation(&create.target).ok_or_else(|| {
         Error::undefined(format!("relation \"{}\" does not exist", create.target))
@@ -67,7 +67,7 @@ fn define(create: &CreatePipeline, catalog: &Snapshot) -> Result<PipelineDef> {
     Ok(PipelineDef {
         job: JobId::new(),
         query: create.query_text.clone(),
-        sources: sources(create, catalog)?,
+        sources: sources(create, text, catalog)?,
         target: target.id,
         target_columns: create.target_columns.as_ref().map(|columns| columns.iter().map(ToString::to_string).collect()),
         expectations: create.expectations.iter().map(expectation).collect(),
@@ -93,10 +93,10 @@ pub fn check_commit_interval(interval: Duration) -> Result<Duration> {
     }
 }
 
-fn sources(create: &CreatePipeline, catalog: &Snapshot) -> Result<Vec<ObjectId>> {
+fn sources(create: &CreatePipeline, text: &str, catalog: &Snapshot) -> Result<Vec<ObjectId>> {
     let mut sources = vec![];
     for relation in sql::identifiers::relations(&create.query)? {
-        let position = create.query_offset + relation.position(&create.query_text);
+        let position = relation.position(text);
         let object = match relation.schema.as_deref() {
             None | Some(sql::PUBLIC_SCHEMA) => catalog.relation(&relation.name),
             Some(_) => None,
@@ -146,14 +146,14 @@ fn replacement(existing: &Object, new: PipelineDef, text: &str) -> Result<Object
 }
 
 /// How the pipeline would run, as text. Nothing is created.
-pub async fn explain(session: &Session, create: &CreatePipeline, is_verbose: bool) -> Result<String> {
+pub async fn explain(session: &Session, create: &CreatePipeline, text: &str, is_verbose: bool) -> Result<String> {
     let catalog = session.services.flow.catalog.snapshot();
     let object = Object {
         id: ObjectId::new(),
         name: create.name.clone(),
         sql: String::new(),
         created_at: session.services.flow.clock.now(),
-        definition: Definition::Pipeline(define(create, &catalog)?),
+        definition: Definition::Pipeline(define(create, text, &catalog)?),
     };
     let compiled = check(session, create, &object, &catalog).await?;
     let mut lines = format!("Append to table {}, each record exactly once\n", create.target);

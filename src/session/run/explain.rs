@@ -28,7 +28,7 @@ pub async fn run(session: &Session, explain: &Explain, text: &str) -> Result<Out
                 Error::unsupported("EXPLAIN ANALYZE CREATE PIPELINE is not supported").with_hint("EXPLAIN CREATE PIPELINE shows the plan")
             );
         }
-        Statement::CreatePipeline(create) => super::create_pipeline::explain(session, create, explain.verbose).await?,
+        Statement::CreatePipeline(create) => super::create_pipeline::explain(session, create, text, explain.verbose).await?,
         _ => return Err(Error::unsupported("EXPLAIN is for SELECT and CREATE PIPELINE")),
     };
     let columns = text_columns(&["QUERY PLAN"]);

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
+
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::scalar::ScalarValue;
 use futures::StreamExt;
@@ -9,13 +11,14 @@ use sqlparser::ast;
 
 use super::super::prepare::{self, bind, plan_query};
 use super::super::{Outcome, Session};
-use crate::catalog::{Definition, Object, TableDef};
+use crate::catalog::{Definition, Object, ObjectKind, TableDef};
 use crate::error::{Error, Result, SqlState};
+use crate::flow::compile::METADATA_COLUMNS;
 use crate::flow::target::{Target, TargetSpec};
 use crate::lake::{Commit, Operation};
-use crate::model::SchemaMode;
+use crate::model::{Name, SchemaMode};
 use crate::query;
-use crate::sql::Insert;
+use crate::sql::{self, Insert};
 
 pub async fn run(session: &Session, insert: &Insert, text: &str, parameters: &[ScalarValue]) -> Result<Outcome> {
     let (object, table) = target(session, insert)?;
@@ -39,10 +42,29 @@ pub async fn plan(session: &Session, insert: &Insert, text: &str) -> Result<Logi
                 .with_hint("the table has no columns yet: name them in the query, with AS")),
         };
     }
-    let planned = prepare::plan(session, ast::Statement::Insert(insert.ast.clone()), text).await?;
+    let mut statement = insert.ast.clone();
+    let catalog = session.services.flow.catalog.snapshot();
+    if let Some(source) = &mut statement.source {
+        let is_source = |name: &Name| catalog.find(ObjectKind::Source, name).is_some();
+        sql::metadata_columns::hide_from_wildcards(source, &METADATA_COLUMNS, &is_source)?;
+        name_first_columns(&mut statement.columns, source, snapshot.schema());
+    }
+    let planned = prepare::plan(session, ast::Statement::Insert(statement), text).await?;
     match planned {
         LogicalPlan::Dml(dml) => Ok(Arc::unwrap_or_clone(dml.input)),
         other => Err(Error::internal(format!("INSERT was planned as {}", other.display()))),
+    }
+}
+
+/// As in PostgreSQL, fewer values than columns are for the first ones; the planner wants that said.
+fn name_first_columns(columns: &mut Vec<ast::ObjectName>, source: &ast::Query, table: &Schema) {
+    let width = match source.body.as_ref() {
+        ast::SetExpr::Values(values) => values.rows.first().map_or(0, |row| row.content.len()),
+        _ => return,
+    };
+    if columns.is_empty() && width < table.fields().len() {
+        let first = table.fields().iter().take(width);
+        *columns = first.map(|field| ast::ObjectName::from(vec![ast::Ident::with_quote('"', field.name())])).collect();
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
-use sqlparser::ast::{Expr, Query, SelectItem, SetExpr};
+use sqlparser::ast::{Expr, Ident, Query, SelectItem, SetExpr};
 
 use crate::model::name::fold;
 
@@ -17,6 +17,28 @@ pub fn rename(query: &Query, columns: &SchemaRef) -> SchemaRef {
             Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), columns.metadata().clone()))
         }
         _ => columns.clone(),
+    }
+}
+
+/// Writes the names into the query, for where the planner's own would last: as the columns of a table. Also beside a `*`.
+pub fn spell_out(query: &mut Query) {
+    spell_out_in(query.body.as_mut());
+}
+
+fn spell_out_in(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => select.projection.iter_mut().for_each(spell_out_item),
+        SetExpr::SetOperation { left, .. } => spell_out_in(left),
+        SetExpr::Query(query) => spell_out_in(query.body.as_mut()),
+        _ => {}
+    }
+}
+
+fn spell_out_item(item: &mut SelectItem) {
+    let SelectItem::UnnamedExpr(expression) = item else { return };
+    if !matches!(expression, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
+        let alias = Ident::with_quote('"', expression_name(expression).unwrap_or_else(|| NAMELESS.to_string()));
+        *item = SelectItem::ExprWithAlias { expr: expression.clone(), alias };
     }
 }
 
@@ -79,4 +101,17 @@ fn cast_name(data_type: &sqlparser::ast::DataType) -> Option<String> {
         SqlType::Array(_) => "array",
     };
     Some(name.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expressions_get_their_names_beside_a_star() {
+        let mut query = crate::sql::parse_query("SELECT *, a, a::bigint, upper(b), 1 + 1, c AS d FROM s").unwrap();
+        spell_out(&mut query);
+        let spelled = r#"SELECT *, a, a::BIGINT AS "a", upper(b) AS "upper", 1 + 1 AS "?column?", c AS d FROM s"#;
+        assert_eq!(query.to_string(), spelled);
+    }
 }

@@ -1,0 +1,196 @@
+//! The shared reader under jobs that are fast, slow, that leave and come back: each gets every record once, in order, whatever the lanes do.
+
+use std::cmp::Ordering;
+
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+use async_trait::async_trait;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::*;
+use crate::catalog::{Change, Format, SecretKey, SourceDef};
+use crate::formats::records::RecordsBuilder;
+use crate::model::{Options, PartitionState, SourceColumn, SqlType};
+use crate::sources::{Batch, Behind};
+
+const RECORDS: u64 = 30_000;
+/// So small that a job which rests for a moment falls off.
+const LANE_BYTES: usize = 16 << 10;
+
+/// `{"n": 0}`, `{"n": 1}` … in one partition, in batches of any size; every 97th record is broken.
+struct Numbers {
+    seed: u64,
+}
+
+struct NumbersReader {
+    next: u64,
+    random: ChaCha8Rng,
+}
+
+fn number(position: &Position) -> u64 {
+    position.as_str().parse().unwrap()
+}
+
+fn is_broken(record: u64) -> bool {
+    record % 97 == 96
+}
+
+#[async_trait]
+impl Source for Numbers {
+    async fn partitions(&self, known: &Positions) -> Result<Vec<Partition>> {
+        let id = PartitionId::new("0");
+        Ok(if known.get(&id) == Some(&PartitionState::Done) { vec![] } else { vec![Partition { id }] })
+    }
+
+    async fn start(&self, _: &PartitionId, _: Start, _: &Positions) -> Result<Position> {
+        Ok(Position::new("0"))
+    }
+
+    async fn read(&self, _: &PartitionId, from: &Position) -> Result<Box<dyn PartitionReader>> {
+        let next = number(from);
+        Ok(Box::new(NumbersReader { next, random: ChaCha8Rng::seed_from_u64(self.seed ^ next) }))
+    }
+
+    fn compare(&self, left: &Position, right: &Position) -> Ordering {
+        number(left).cmp(&number(right))
+    }
+
+    async fn recent(&self, _: &PartitionId) -> Result<Position> {
+        Ok(Position::new("0"))
+    }
+}
+
+#[async_trait]
+impl PartitionReader for NumbersReader {
+    async fn next(&mut self) -> Result<Batch> {
+        tokio::task::yield_now().await;
+        let size = u64::from(self.random.next_u32() % 200).min(RECORDS - self.next);
+        let mut records = RecordsBuilder::default();
+        for n in self.next..self.next + size {
+            let payload = if is_broken(n) { format!("{{\"n\": {n}") } else { format!("{{\"n\": {n}}}") };
+            records.push(payload.as_bytes(), &Position::new((n + 1).to_string()), 0, None);
+        }
+        self.next += size;
+        Ok(Batch {
+            records: records.finish(),
+            next: Position::new(self.next.to_string()),
+            behind: Behind { records: Some(RECORDS - self.next), milliseconds: None },
+            ended: self.next == RECORDS,
+        })
+    }
+}
+
+async fn feed(seed: u64, folder: &std::path::Path) -> Arc<SourceFeed> {
+    let clock = Clock::wall();
+    let key = SecretKey::load_or_create(&folder.join("key")).unwrap();
+    let catalog = Catalog::open(&format!("sqlite:{}", folder.join("catalog.db").display()), key, clock.clone()).await.unwrap();
+    let columns = vec![SourceColumn::found("n", SqlType::BigInt)];
+    let definition = SourceDef {
+        connector: "numbers".into(),
+        format: Format::Json,
+        flatten: false,
+        mode: SchemaMode::Evolve,
+        start: None,
+        options: Options::default(),
+        columns: columns.clone(),
+    };
+    let name = Name::new("numbers").unwrap();
+    let object = Object {
+        id: ObjectId::new(),
+        name: name.clone(),
+        sql: String::new(),
+        created_at: clock.now(),
+        definition: Definition::Source(definition),
+    };
+    catalog.commit(vec![Change::Create(object.clone())]).await.unwrap();
+    Arc::new(SourceFeed {
+        name: name.clone(),
+        source: Arc::new(Numbers { seed }),
+        columns: Arc::new(Columns::new(object.id, name, columns, catalog, EventLog::new(clock))),
+        mode: SchemaMode::Evolve,
+        flatten: false,
+        network: Handle::current(),
+        compute: Handle::current(),
+        bytes_max: LANE_BYTES,
+        lane_bytes: 1..=LANE_BYTES,
+        lanes: Mutex::default(),
+    })
+}
+
+/// Reads from `from` to the end, resting and re-attaching at random, and checks that nothing is missing, doubled or out of order.
+async fn consume(feed: Arc<SourceFeed>, from: u64, laziness: u32, seed: u64) {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let partition = PartitionId::new("0");
+    let wake = Arc::new(Notify::new());
+    let mut position = Position::new(from.to_string());
+    let mut cursor = feed.attach(&partition, &position, &wake);
+    loop {
+        for _ in 0..random.next_u32() % laziness {
+            tokio::task::yield_now().await;
+        }
+        if random.next_u32().is_multiple_of(200) {
+            cursor = feed.attach(&partition, &position, &wake);
+        }
+        match cursor.look() {
+            Look::Batch(batch) => position = check(&batch, &position),
+            Look::Nothing => wake.notified().await,
+            Look::Finished => break,
+            Look::FellOff => unreachable!("a cursor attaches anew by itself"),
+            Look::Failed(error) => panic!("{error:?}"),
+        }
+    }
+    assert_eq!(number(&position), RECORDS, "a job saw the end before the last record");
+}
+
+fn check(batch: &FeedBatch, position: &Position) -> Position {
+    assert_eq!(batch.start, *position, "a batch does not begin where the job stands");
+    let (first, end) = (number(position), number(&batch.end));
+    let rows: Vec<u64> = batch.rows.column(0).as_primitive::<Int64Type>().values().iter().map(|n| *n as u64).collect();
+    assert_eq!(rows, (first..end).filter(|n| !is_broken(*n)).collect::<Vec<_>>());
+    let offsets: Vec<u64> = batch.metadata[0].as_string::<i32>().iter().map(|offset| offset.unwrap().parse::<u64>().unwrap() - 1).collect();
+    assert_eq!(offsets, rows);
+    let rejects: Vec<u64> = batch.rejects.iter().map(|reject| number(&reject.offset) - 1).collect();
+    assert_eq!(rejects, (first..end).filter(|n| is_broken(*n)).collect::<Vec<_>>());
+    batch.end.clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_job_gets_every_record_once() {
+    for seed in 0..4 {
+        println!("seed {seed}");
+        let folder = tempfile::tempdir().unwrap();
+        let feed = feed(seed, folder.path()).await;
+        let jobs = [(0, 1), (0, 2), (0, 40), (777, 7), (RECORDS / 2, 3), (RECORDS, 1), (1, 400)];
+        let tasks = jobs.map(|(from, laziness)| tokio::spawn(consume(feed.clone(), from, laziness, seed * 100 + u64::from(laziness))));
+        for task in tasks {
+            task.await.unwrap();
+        }
+        // Lanes end when the last who listens has gone.
+        while !feed.lanes.lock().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// A flush is answered when a fetch that began after it has found the end.
+#[tokio::test]
+async fn a_mark_is_passed_at_the_end_and_not_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let feed = feed(7, folder.path()).await;
+    let wake = Arc::new(Notify::new());
+    let mut cursor = feed.attach(&PartitionId::new("0"), &Position::new("0"), &wake);
+    cursor.mark();
+    let mut seen = 0;
+    loop {
+        assert_eq!(cursor.has_passed_mark(), seen == RECORDS);
+        match cursor.look() {
+            Look::Batch(batch) => seen = number(&batch.end),
+            Look::Nothing => wake.notified().await,
+            Look::Finished => break,
+            Look::FellOff => unreachable!("a cursor attaches anew by itself"),
+            Look::Failed(error) => panic!("{error:?}"),
+        }
+    }
+    assert!(cursor.has_passed_mark());
+}
