@@ -15,8 +15,11 @@ const BATCH_ROWS: u64 = 8192;
 const BATCHES: usize = 8;
 const PASSES: usize = 25;
 
+/// Writes the n-th event.
+type Event = fn(u64) -> String;
+
 fn main() {
-    let kinds: [(&str, fn(u64) -> String); 4] = [
+    let kinds: [(&str, Event); 4] = [
         ("columns found", plain_event),
         ("five event types", typed_event),
         ("blanks and nulls", loose_event),
@@ -125,7 +128,7 @@ fn records(events: &[String]) -> Records {
     builder.finish()
 }
 
-fn batches(event: fn(u64) -> String) -> Vec<Vec<String>> {
+fn batches(event: Event) -> Vec<Vec<String>> {
     (0..BATCHES as u64).map(|batch| (0..BATCH_ROWS).map(|row| event(batch * BATCH_ROWS + row)).collect()).collect()
 }
 
@@ -165,11 +168,11 @@ fn plain_event(n: u64) -> String {
         ip[4],
         ip[5],
         ip[6],
-        more % 1_000_000 >> (more % 16),
-        more % 10_000_000 >> (more % 20),
+        (more % 1_000_000) >> (more % 16),
+        (more % 10_000_000) >> (more % 20),
         more % 3600,
         more % 1000,
-        more % 7 != 0,
+        !more.is_multiple_of(7),
     )
 }
 
@@ -185,7 +188,7 @@ fn typed_event(n: u64) -> String {
             more % 256,
             more % 90
         ),
-        3 => format!(r#""user":"user{}@example.com","method":"saml","success":{}"#, more % 99_999, more % 9 != 0),
+        3 => format!(r#""user":"user{}@example.com","method":"saml","success":{}"#, more % 99_999, !more.is_multiple_of(9)),
         _ => format!(r#""severity":{},"rule":"rule-{}","message":"blocked a connection to a listed address""#, more % 10, more % 999),
     };
     let kind = ["connect", "disconnect", "dns", "auth", "security"][(more % 5) as usize];
@@ -195,10 +198,10 @@ fn typed_event(n: u64) -> String {
 /// As Python's `json.dumps` writes, with a null now and then and a field that is sometimes left out.
 fn loose_event(n: u64) -> String {
     let mut event = plain_event(n).replace("\",\"", "\", \"").replace("\":", "\": ").replace(",\"", ", \"").replace(",  ", ", ");
-    if n % 3 == 0 {
+    if n.is_multiple_of(3) {
         event = event.replace("\"country\": ", "\"region\": null, \"country\": ");
     }
-    if n % 7 == 0 {
+    if n.is_multiple_of(7) {
         event = event.replace("\"allowed\": true, ", "");
     }
     event

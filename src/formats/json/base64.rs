@@ -4,7 +4,7 @@
 pub fn decode(text: &str, out: &mut Vec<u8>) -> Option<()> {
     let digits = text.trim_end_matches('=');
     let padding = text.len() - digits.len();
-    if padding > 2 || (padding > 0 && text.len() % 4 != 0) {
+    if padding > 2 || (padding > 0 && !text.len().is_multiple_of(4)) {
         return None;
     }
     for group in digits.as_bytes().chunks(4) {
