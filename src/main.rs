@@ -2,6 +2,7 @@
 
 mod quickstart;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -24,7 +25,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the server
-    Serve(Settings),
+    Serve(Box<Settings>),
     /// Run a server on free ports with generated events, and watch a table grow
     Quickstart(quickstart::QuickstartArgs),
     /// Write generated records to standard output or into a Kinesis stream
@@ -81,7 +82,7 @@ fn log_to_stderr(config: &Config) -> Result<()> {
             .with_cause(error)
             .with_hint("write info, or lakewire=debug,info")
     })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr);
     match config.log_json {
         true => log.json().init(),
         false => log.with_target(false).init(),

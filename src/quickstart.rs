@@ -118,7 +118,7 @@ async fn ask(session: &Arc<Session>, sql: &str) -> Result<Vec<RecordBatch>> {
     let prepared = session.prepare(sql, &[]).await?;
     match session.execute(&prepared, vec![]).await? {
         Outcome::Rows { rows, .. } => Ok(rows.try_collect().await?),
-        Outcome::Done { .. } => Ok(vec![]),
+        Outcome::Done { .. } | Outcome::Forget { .. } => Ok(vec![]),
     }
 }
 

@@ -4,6 +4,10 @@ use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 
 use super::{Error, Kind, SqlState};
+use crate::model::SqlType;
+
+/// So many columns are named in the detail of an error.
+const NAMES_SHOWN_MAX: usize = 20;
 
 impl From<DataFusionError> for Error {
     fn from(error: DataFusionError) -> Error {
@@ -23,10 +27,7 @@ impl From<DataFusionError> for Error {
             DataFusionError::SQL(inner, _) => Error::syntax(lower_first(&inner.to_string())),
             DataFusionError::NotImplemented(message) => Error::unsupported(lower_first(&message)),
             DataFusionError::Plan(message) => from_plan_message(&message),
-            DataFusionError::ResourcesExhausted(message) => Error::unavailable("out of memory")
-                .with_state(SqlState::OUT_OF_MEMORY)
-                .with_detail(message)
-                .with_hint("raise --memory-limit, or make the query read less at once"),
+            DataFusionError::ResourcesExhausted(message) => out_of_memory(message),
             DataFusionError::Execution(message) => Error::data(lower_first(&message)),
             DataFusionError::ObjectStore(inner) => Error::from(*inner),
             DataFusionError::IoError(inner) => Error::from(inner),
@@ -47,8 +48,33 @@ fn from_shared(error: &DataFusionError) -> Error {
         DataFusionError::Plan(message) => from_plan_message(message),
         DataFusionError::NotImplemented(message) => Error::unsupported(lower_first(message)),
         DataFusionError::Execution(message) => Error::data(lower_first(message)),
+        DataFusionError::ObjectStore(inner) => {
+            Error::unavailable("the object store refused or did not answer").with_detail(inner.to_string())
+        }
+        DataFusionError::IoError(inner) => Error::unavailable("an input or output operation failed").with_detail(inner.to_string()),
+        DataFusionError::ParquetError(inner) => Error::unavailable("cannot read a Parquet file").with_detail(inner.to_string()),
+        DataFusionError::ResourcesExhausted(message) => out_of_memory(message.clone()),
+        DataFusionError::ArrowError(inner, _) => from_shared_arrow(inner),
         other => Error::internal(lower_first(&other.strip_backtrace())),
     }
+}
+
+fn from_shared_arrow(error: &arrow::error::ArrowError) -> Error {
+    use arrow::error::ArrowError;
+    match error {
+        ArrowError::DivideByZero => Error::from(ArrowError::DivideByZero),
+        ArrowError::CastError(message) => Error::from(ArrowError::CastError(message.clone())),
+        ArrowError::ParseError(message) => Error::from(ArrowError::ParseError(message.clone())),
+        ArrowError::ArithmeticOverflow(message) => Error::from(ArrowError::ArithmeticOverflow(message.clone())),
+        other => Error::data(lower_first(&other.to_string())),
+    }
+}
+
+fn out_of_memory(detail: String) -> Error {
+    Error::unavailable("out of memory")
+        .with_state(SqlState::OUT_OF_MEMORY)
+        .with_detail(detail)
+        .with_hint("raise --memory-limit, or make the query read less at once")
 }
 
 impl Error {
@@ -69,8 +95,9 @@ fn from_schema_error(error: &SchemaError) -> Error {
             match valid_fields.is_empty() {
                 true => error,
                 false => {
-                    let names: Vec<_> = valid_fields.iter().take(20).map(|c| c.name.as_str()).collect();
-                    error.with_detail(format!("the columns are: {}", names.join(", ")))
+                    let names: Vec<_> = valid_fields.iter().take(NAMES_SHOWN_MAX).map(|c| c.name.as_str()).collect();
+                    let more = if valid_fields.len() > NAMES_SHOWN_MAX { ", …" } else { "" };
+                    error.with_detail(format!("the columns are: {}{more}", names.join(", ")))
                 }
             }
         }
@@ -97,6 +124,17 @@ fn from_plan_message(message: &str) -> Error {
     Error::invalid(lower_first(message)).with_state(SqlState::DATATYPE_MISMATCH)
 }
 
+/// Arrow's words for a value that is not of a type, in PostgreSQL's.
+fn from_cast_message(message: &str) -> Error {
+    let text_to_type =
+        message.strip_prefix("Cannot cast string '").and_then(|rest| rest.strip_suffix(" type")?.split_once("' to value of "));
+    if let Some((text, arrow_type)) = text_to_type {
+        let name = arrow_type.parse().map_or_else(|_| arrow_type.to_string(), |data_type| SqlType::from_arrow(&data_type).name());
+        return Error::data(format!("invalid input syntax for type {name}: \"{text}\"")).with_state(SqlState::INVALID_TEXT_REPRESENTATION);
+    }
+    Error::data(lower_first(message)).with_state(SqlState::INVALID_TEXT_REPRESENTATION)
+}
+
 /// The way into libraries that only know their own error.
 impl From<Error> for DataFusionError {
     fn from(error: Error) -> DataFusionError {
@@ -115,9 +153,7 @@ impl From<arrow::error::ArrowError> for Error {
                     Err(other) => Error::unavailable(other.to_string()),
                 },
             },
-            ArrowError::CastError(message) | ArrowError::ParseError(message) => {
-                Error::data(lower_first(&message)).with_state(SqlState::INVALID_TEXT_REPRESENTATION)
-            }
+            ArrowError::CastError(message) | ArrowError::ParseError(message) => from_cast_message(&message),
             ArrowError::DivideByZero => Error::data("division by zero").with_state(SqlState::DIVISION_BY_ZERO),
             ArrowError::ArithmeticOverflow(message) => Error::data(lower_first(&message)).with_state(SqlState::NUMERIC_VALUE_OUT_OF_RANGE),
             other => Error::data(lower_first(&other.to_string())),

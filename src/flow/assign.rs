@@ -1,8 +1,9 @@
 //! How the columns of a result become the columns of a table.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::{CastOptions, can_cast_types, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
@@ -38,24 +39,26 @@ impl Assignment {
         let mut fields = Vec::with_capacity(names.len());
         for (field, name) in result.fields().iter().zip(names) {
             let (target, cast) = match into.mode {
-                SchemaMode::Fixed => assignment.into_fixed(field, name, into)?,
-                SchemaMode::Evolve => assignment.into_evolving(field, name, into)?,
+                SchemaMode::Fixed => assignment.fit_fixed(field, name, into)?,
+                SchemaMode::Evolve => assignment.fit_evolving(field, name, into)?,
             };
             fields.push(target);
             assignment.casts.push(cast);
         }
+        refuse_twins(&fields)?;
         require_not_null_columns(&fields, into)?;
         assignment.schema = Arc::new(Schema::new(fields));
         Ok(assignment)
     }
 
-    fn into_fixed(&self, field: &Field, name: &str, into: &Into<'_>) -> Result<(Field, Option<DataType>)> {
-        let Ok(target) = into.schema.field_with_name(name) else {
+    fn fit_fixed(&self, field: &Field, name: &str, into: &Into<'_>) -> Result<(Field, Option<DataType>)> {
+        let Some(target) = find(into.schema, name) else {
             return Err(Error::undefined(format!("column \"{name}\" of relation \"{}\" does not exist", into.relation))
                 .with_state(SqlState::UNDEFINED_COLUMN)
                 .with_hint(format!("ALTER TABLE {} ADD COLUMN …, or make the table WITH (schema = 'evolve')", into.relation)));
         };
         if target.data_type() == field.data_type() {
+            // Text for a json column is looked at when it comes: a literal has no other type.
             return Ok((target.clone(), None));
         }
         let (from, to) = (SqlType::from_field(field), SqlType::from_field(target));
@@ -67,7 +70,7 @@ impl Assignment {
         Ok((target.clone(), Some(target.data_type().clone())))
     }
 
-    fn into_evolving(&mut self, field: &Field, name: &str, into: &Into<'_>) -> Result<(Field, Option<DataType>)> {
+    fn fit_evolving(&mut self, field: &Field, name: &str, into: &Into<'_>) -> Result<(Field, Option<DataType>)> {
         let from = SqlType::from_field(field);
         from.check_storable(name)?;
         let canonical = from.to_field(name, true);
@@ -75,20 +78,21 @@ impl Assignment {
             return Err(Error::unsupported(format!("column \"{name}\" has a type that a table cannot hold: {}", field.data_type()))
                 .with_hint("cast it, for example to text"));
         }
-        if let Ok(target) = into.schema.field_with_name(name) {
-            if is_widening(canonical.data_type(), target.data_type()) {
+        if let Some(target) = find(into.schema, name) {
+            let is_unread_json = SqlType::from_field(target) == SqlType::Json && from == SqlType::Text;
+            if is_widening(canonical.data_type(), target.data_type()) && !is_unread_json {
                 return Ok((target.clone(), cast_if_needed(field, target.data_type())));
             }
             let sibling = format!("{name}__{}", from.reading_suffix());
-            return match into.schema.field_with_name(&sibling) {
-                Ok(target) if target.data_type() == canonical.data_type() => {
+            return match find(into.schema, &sibling) {
+                Some(target) if target.data_type() == canonical.data_type() => {
                     Ok((target.clone(), cast_if_needed(field, target.data_type())))
                 }
-                Ok(target) => Err(Error::invalid(format!("columns \"{name}\" and \"{sibling}\" cannot take a value of type {from}"))
+                Some(target) => Err(Error::invalid(format!("columns \"{name}\" and \"{sibling}\" cannot take a value of type {from}"))
                     .with_state(SqlState::DATATYPE_MISMATCH)
                     .with_detail(format!("column \"{sibling}\" is of type {}", SqlType::from_field(target)))
                     .with_hint("give the expression another name with AS")),
-                Err(_) => Ok(self.add(from.to_field(&sibling, true), field)),
+                None => Ok(self.add(from.to_field(&sibling, true), field)),
             };
         }
         Ok(self.add(canonical, field))
@@ -106,8 +110,13 @@ impl Assignment {
             .columns()
             .iter()
             .zip(&self.casts)
-            .zip(self.schema.fields())
-            .map(|((array, to), field)| self.apply_to(array, to.as_ref(), field))
+            .zip(self.schema.fields().iter().zip(rows.schema_ref().fields()))
+            .map(|((array, to), (field, from))| {
+                if SqlType::from_field(field) == SqlType::Json && SqlType::from_field(from) != SqlType::Json {
+                    check_json(array, field)?;
+                }
+                self.apply_to(array, to.as_ref(), field)
+            })
             .collect::<Result<Vec<_>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
         Ok(RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)?)
@@ -132,6 +141,36 @@ impl Assignment {
             .with_state(SqlState::NOT_NULL_VIOLATION)),
         }
     }
+}
+
+/// Names that differ only in case are one name to Delta.
+fn find<'a>(schema: &'a Schema, name: &str) -> Option<&'a Field> {
+    let is_like = |field: &&'a Field| field.name().to_lowercase() == name.to_lowercase();
+    schema.field_with_name(name).ok().or_else(|| schema.fields().iter().map(AsRef::as_ref).find(is_like))
+}
+
+/// Two columns of the result in one of the table: one of them would be lost.
+fn refuse_twins(fields: &[Field]) -> Result<()> {
+    let mut seen = HashSet::new();
+    match fields.iter().find(|field| !seen.insert(field.name().to_lowercase())) {
+        None => Ok(()),
+        Some(twin) => Err(Error::duplicate(format!("column \"{}\" specified more than once", twin.name()))
+            .with_state(SqlState::DUPLICATE_COLUMN)
+            .with_detail("two columns of the query go to this column of the table")
+            .with_hint("give one of them another name with AS")),
+    }
+}
+
+fn check_json(texts: &ArrayRef, column: &Field) -> Result<()> {
+    let texts = cast_with_options(texts, &DataType::Utf8, &CastOptions::default())?;
+    for text in texts.as_string::<i32>().iter().flatten() {
+        if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
+            return Err(Error::data("invalid input syntax for type json")
+                .with_state(SqlState::INVALID_TEXT_REPRESENTATION)
+                .with_detail(format!("column \"{}\": {error}", column.name())));
+        }
+    }
+    Ok(())
 }
 
 fn cast_if_needed(from: &Field, to: &DataType) -> Option<DataType> {
@@ -185,7 +224,7 @@ fn is_assignable(from: &SqlType, to: &SqlType) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::Int64Array;
+    use arrow::array::{Int64Array, StringArray};
 
     use super::*;
 
@@ -222,6 +261,27 @@ mod tests {
         assert_eq!(error.message(), "column \"b\" of relation \"t\" does not exist");
         let error = assign(&schema(&[("a", SqlType::Text)]), &table, SchemaMode::Fixed).unwrap_err();
         assert_eq!(error.message(), "column \"a\" is of type bigint but expression is of type text");
+    }
+
+    #[test]
+    fn two_columns_never_go_to_one() {
+        let table = schema(&[("x", SqlType::BigInt), ("x__text", SqlType::Text)]);
+        let error = assign(&schema(&[("x", SqlType::Text), ("x__text", SqlType::Text)]), &table, SchemaMode::Evolve).unwrap_err();
+        assert_eq!(error.sqlstate(), SqlState::DUPLICATE_COLUMN);
+        let error = assign(&schema(&[("n", SqlType::Text), ("N", SqlType::Text)]), &table, SchemaMode::Evolve).unwrap_err();
+        assert_eq!(error.sqlstate(), SqlState::DUPLICATE_COLUMN);
+    }
+
+    #[test]
+    fn text_is_json_only_if_it_can_be_read() {
+        let table = schema(&[("j", SqlType::Json)]);
+        let result = Arc::new(schema(&[("j", SqlType::Text)]));
+        let rows = |text: &str| RecordBatch::try_new(result.clone(), vec![Arc::new(StringArray::from(vec![text]))]).unwrap();
+        let fixed = assign(&result, &table, SchemaMode::Fixed).unwrap();
+        assert!(fixed.apply(&rows("{\"a\": [1]}")).is_ok());
+        assert_eq!(fixed.apply(&rows("{a}")).unwrap_err().sqlstate(), SqlState::INVALID_TEXT_REPRESENTATION);
+        let evolving = assign(&result, &table, SchemaMode::Evolve).unwrap();
+        assert_eq!(evolving.schema.field(0).name(), "j__text");
     }
 
     #[test]

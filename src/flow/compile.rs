@@ -22,6 +22,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as DataFusionStatement;
 use futures::TryStreamExt;
 use parking_lot::Mutex;
+use sqlparser::ast::Query;
 
 use super::feed::FeedBatch;
 use super::now;
@@ -73,7 +74,19 @@ pub struct Output {
 impl Compiled {
     /// Plans `query` over `inputs`. What is not stateless, or names what is not there, is refused by name.
     pub async fn new(query: &str, inputs: &[Input], expectations: &[Expectation]) -> Result<Compiled> {
+        Compiled::plan(sql::parse_query(query)?, inputs, expectations).await
+    }
+
+    /// Plans a query that was accepted before, over inputs that may have got columns since. One that the query names itself goes to a sibling.
+    pub async fn anew(query: &str, inputs: &[Input], expectations: &[Expectation]) -> Result<Compiled> {
         let mut parsed = sql::parse_query(query)?;
+        if let [input] = inputs {
+            sql::set_aside::set_aside(&mut parsed, &siblings(&input.columns));
+        }
+        Compiled::plan(parsed, inputs, expectations).await
+    }
+
+    async fn plan(mut parsed: Query, inputs: &[Input], expectations: &[Expectation]) -> Result<Compiled> {
         let named: Vec<&str> = METADATA_COLUMNS.into_iter().filter(|name| sql::identifiers::mentions(&parsed, name)).collect();
         sql::metadata_columns::hide_from_wildcards(&mut parsed, &named, &|name| inputs.iter().any(|input| input.name == *name))?;
         sql::result_names::spell_out(&mut parsed);
@@ -229,6 +242,12 @@ fn register(context: &SessionContext, input: &Input, metadata: &[&str]) -> Resul
     let table = StreamingTable::try_new(schema.clone(), vec![slot.clone()])?;
     context.register_table(datafusion::common::TableReference::bare(input.name.as_str()), Arc::new(table))?;
     Ok(CompiledInput { id: input.id, columns: input.columns.len(), schema, slot })
+}
+
+/// What each column is called where its own name is taken.
+fn siblings(columns: &[SourceColumn]) -> Vec<(String, String)> {
+    let sibling = |column: &SourceColumn| format!("{}__{}", column.name, column.data_type.reading_suffix());
+    columns.iter().map(|column| (column.name.clone(), sibling(column))).collect()
 }
 
 /// The type of one of `METADATA_COLUMNS`.

@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use chrono::{DateTime, Utc};
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -23,6 +25,8 @@ use crate::model::{Epoch, JobId, ObjectId, Positions};
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The hint is renewed, and old manifests are looked for, once in so many epochs.
 const HOUSEKEEPING_EPOCHS: u64 = 64;
+/// So many manifests are looked at in one round of removing old ones: a page of a listing.
+const REMOVALS_MAX: usize = 1000;
 /// How often a PUT is tried whose outcome could not be found out.
 const ATTEMPTS_MAX: u32 = 8;
 
@@ -86,12 +90,14 @@ pub struct Manifests {
     clock: Clock,
     job: JobId,
     owner: String,
+    /// The removal of old manifests, while it goes on.
+    cleaning: JoinSet<()>,
 }
 
 impl Manifests {
     /// A new owner's view. It owns nothing until it has committed an epoch.
     pub fn new(lake: Lake, clock: Clock, job: JobId) -> Manifests {
-        Manifests { lake, clock, job, owner: unique_token() }
+        Manifests { lake, clock, job, owner: unique_token(), cleaning: JoinSet::new() }
     }
 
     /// A manifest of this owner, to be decided.
@@ -121,8 +127,11 @@ impl Manifests {
             .try_fold(None, |newest: Option<Epoch>, object| async move { Ok(newest.max(epoch_of(&object.location))) })
             .await
             .map_err(|error| self.refused("list", error))?;
+        if newest < hinted {
+            return Err(self.gone(hinted.unwrap_or_default()));
+        }
         match newest {
-            Some(epoch) => self.read(epoch).await,
+            Some(epoch) => self.read(epoch).await?.map(Some).ok_or_else(|| self.gone(epoch)),
             None => Ok(None),
         }
     }
@@ -148,28 +157,22 @@ impl Manifests {
         }
     }
 
-    /// After an epoch was published: renews the hint and removes what is too old to matter, now and then.
-    pub async fn retire(&self, epoch: Epoch) -> Result<()> {
+    /// After an epoch was published: now and then renews the hint, and has old manifests removed in the background.
+    pub async fn retire(&mut self, epoch: Epoch) -> Result<()> {
         if !epoch.0.is_multiple_of(HOUSEKEEPING_EPOCHS) {
             return Ok(());
         }
         let hint = PutPayload::from(epoch.to_string());
         self.lake.store().put(&self.hint_path(), hint).await.map_err(|error| self.refused("write", error))?;
-        let oldest_kept = self.clock.now() - KEPT;
-        let old: Vec<Path> = self
-            .lake
-            .store()
-            .list(Some(&self.folder()))
-            .try_filter(|object| {
-                let is_old = object.last_modified < oldest_kept && epoch_of(&object.location).is_some_and(|of| of < epoch);
-                async move { is_old }
-            })
-            .map_ok(|object| object.location)
-            .try_collect()
-            .await
-            .map_err(|error| self.refused("list", error))?;
-        for path in old {
-            self.lake.store().delete(&path).await.map_err(|error| self.refused("delete", error))?;
+        if self.cleaning.is_empty() {
+            let (lake, folder, older_than) = (self.lake.clone(), self.folder(), self.clock.now() - KEPT);
+            self.cleaning.spawn(async move {
+                if let Err(error) = remove_old(&lake, &folder, older_than, epoch).await {
+                    tracing::warn!(%error, %folder, "old manifests could not be removed; this is tried again");
+                }
+            });
+        } else {
+            while self.cleaning.try_join_next().is_some() {}
         }
         Ok(())
     }
@@ -216,9 +219,33 @@ impl Manifests {
         self.folder().join(format!("{:020}.json", epoch.0))
     }
 
+    /// To begin anew would be to double everything: whoever took the manifests away has to say what is meant.
+    fn gone(&self, epoch: Epoch) -> Error {
+        Error::state(format!("the manifests of job {} are gone", self.job))
+            .with_detail(format!("epoch {epoch} was committed, and the bucket does not have it"))
+            .with_hint("restore _lakewire/jobs in the bucket; or drop the pipeline and create it anew with another start")
+    }
+
+    /// What a table's log says of this job must be in a manifest.
+    pub fn check_published(&self, published: Option<i64>, newest: Option<&Manifest>) -> Result<()> {
+        let newest = newest.map_or(0, |manifest| manifest.epoch.0 as i64);
+        match published.filter(|epoch| *epoch > newest) {
+            None => Ok(()),
+            Some(epoch) => Err(self.gone(Epoch(epoch as u64))),
+        }
+    }
+
     fn refused(&self, what: &str, error: object_store::Error) -> Error {
         Error::unavailable(format!("cannot {what} the manifests of job {}", self.job)).with_cause(error)
     }
+}
+
+/// Removes some of the manifests that are too old to matter.
+async fn remove_old(lake: &Lake, folder: &Path, older_than: DateTime<Utc>, newest: Epoch) -> object_store::Result<()> {
+    let is_old = move |object: &ObjectMeta| object.last_modified < older_than && epoch_of(&object.location).is_some_and(|of| of < newest);
+    let first_listed = lake.store().list(Some(folder)).take(REMOVALS_MAX);
+    let old = first_listed.try_filter(move |object| std::future::ready(is_old(object))).map_ok(|object| object.location).boxed();
+    lake.store().delete_stream(old).try_for_each(|_| std::future::ready(Ok(()))).await
 }
 
 fn epoch_of(path: &Path) -> Option<Epoch> {
@@ -270,7 +297,7 @@ mod tests {
     #[tokio::test]
     async fn the_newest_is_found_with_and_without_the_hint() {
         let (lake, job) = (lake(), JobId::new());
-        let owner = owner(&lake, job);
+        let mut owner = owner(&lake, job);
         assert_eq!(owner.newest().await.unwrap(), None);
         for epoch in 1..=3 * HOUSEKEEPING_EPOCHS + 5 {
             let manifest = draft(&owner, epoch);
@@ -280,6 +307,22 @@ mod tests {
         }
         lake.store().delete(&owner.hint_path()).await.unwrap();
         assert_eq!(owner.newest().await.unwrap().unwrap().epoch, Epoch(3 * HOUSEKEEPING_EPOCHS + 5));
+    }
+
+    #[tokio::test]
+    async fn manifests_that_are_gone_are_told_and_never_begun_anew() {
+        let (lake, job) = (lake(), JobId::new());
+        let mut owner = owner(&lake, job);
+        for epoch in 1..=HOUSEKEEPING_EPOCHS {
+            owner.decide(&draft(&owner, epoch)).await.unwrap();
+            owner.retire(Epoch(epoch)).await.unwrap();
+        }
+        assert!(owner.check_published(Some(HOUSEKEEPING_EPOCHS as i64), owner.newest().await.unwrap().as_ref()).is_ok());
+        for epoch in 1..=HOUSEKEEPING_EPOCHS {
+            lake.store().delete(&owner.path(Epoch(epoch))).await.unwrap();
+        }
+        assert_eq!(owner.newest().await.unwrap_err().kind(), crate::error::Kind::State);
+        assert!(owner.check_published(Some(1), None).is_err());
     }
 
     #[tokio::test]

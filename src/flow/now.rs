@@ -1,45 +1,59 @@
-//! `now()` in a job: the time of the batch, not the time the query was planned.
+//! `now()` and its like in a job: the time of the batch, not the time the query was planned.
 
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
+use chrono::Timelike;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use datafusion::prelude::SessionContext;
 
 use crate::clock::Clock;
 
-/// Replaces DataFusion's `now`, which it folds into the plan as a constant: a plan that lives for months would stop the clock.
+const SECONDS_PER_DAY: i64 = 24 * 3600;
+
+/// Replaces the functions that DataFusion folds into the plan as constants: a plan that lives for months would stop the clock.
 pub fn register(context: &SessionContext) {
-    let now = Now { clock: JobClock(Clock::wall()), signature: Signature::exact(vec![], Volatility::Volatile) };
-    context.register_udf(ScalarUDF::new_from_impl(now).with_aliases(["current_timestamp"]));
+    let function = |moment| ScalarUDF::new_from_impl(Now { moment, signature: Signature::exact(vec![], Volatility::Volatile) });
+    context.register_udf(function(Moment::Timestamp).with_aliases(["current_timestamp"]));
+    context.register_udf(function(Moment::Date).with_aliases(["today"]));
+    context.register_udf(function(Moment::Time));
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Moment {
+    Timestamp,
+    Date,
+    Time,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Now {
-    clock: JobClock,
+    moment: Moment,
     signature: Signature,
 }
 
-/// All clocks of one server tell the same time, so two functions that differ in nothing else are the same function.
-#[derive(Debug)]
-struct JobClock(Clock);
-
-impl PartialEq for JobClock {
-    fn eq(&self, _: &JobClock) -> bool {
-        true
+impl Moment {
+    fn value(self) -> ScalarValue {
+        let now = Clock::wall().now();
+        match self {
+            Moment::Timestamp => ScalarValue::TimestampMicrosecond(Some(now.timestamp_micros()), Some(Arc::from("UTC"))),
+            Moment::Date => ScalarValue::Date32(Some(now.timestamp().div_euclid(SECONDS_PER_DAY) as i32)),
+            Moment::Time => {
+                let nanoseconds = i64::from(now.num_seconds_from_midnight()) * 1_000_000_000 + i64::from(now.nanosecond());
+                ScalarValue::Time64Nanosecond(Some(nanoseconds))
+            }
+        }
     }
-}
-
-impl Eq for JobClock {}
-
-impl std::hash::Hash for JobClock {
-    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
 }
 
 impl ScalarUDFImpl for Now {
     fn name(&self) -> &str {
-        "now"
+        match self.moment {
+            Moment::Timestamp => "now",
+            Moment::Date => "current_date",
+            Moment::Time => "current_time",
+        }
     }
 
     fn signature(&self) -> &Signature {
@@ -47,11 +61,14 @@ impl ScalarUDFImpl for Now {
     }
 
     fn return_type(&self, _: &[DataType]) -> datafusion::error::Result<DataType> {
-        Ok(DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))
+        Ok(match self.moment {
+            Moment::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Moment::Date => DataType::Date32,
+            Moment::Time => DataType::Time64(TimeUnit::Nanosecond),
+        })
     }
 
     fn invoke_with_args(&self, _: ScalarFunctionArgs) -> datafusion::error::Result<ColumnarValue> {
-        let micros = self.clock.0.now_micros();
-        Ok(ColumnarValue::Scalar(ScalarValue::TimestampMicrosecond(Some(micros), Some(Arc::from("UTC")))))
+        Ok(ColumnarValue::Scalar(self.moment.value()))
     }
 }

@@ -29,6 +29,7 @@ pub struct Supervisor {
     services: Arc<FlowServices>,
     compute: Handle,
     jobs: Mutex<HashMap<ObjectId, Entry>>,
+    turns: Mutex<HashMap<ObjectId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 struct Entry {
@@ -51,16 +52,32 @@ pub struct NotFlushed {
 
 impl Supervisor {
     pub fn new(services: Arc<FlowServices>, compute: Handle) -> Supervisor {
-        Supervisor { services, compute, jobs: Mutex::default() }
+        Supervisor { services, compute, jobs: Mutex::default(), turns: Mutex::default() }
+    }
+
+    /// To be held by whoever changes a pipeline and stops or starts its job: statements on one pipeline take turns.
+    pub async fn turn(&self, pipeline: ObjectId) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = self.turns.lock().entry(pipeline).or_default().clone();
+        turn.lock_owned().await
     }
 
     /// Starts everything that the catalog says shall run.
     pub fn start_all(&self) -> Result<()> {
         let snapshot = self.services.catalog.snapshot();
         for object in snapshot.iter_kind(crate::catalog::ObjectKind::Pipeline) {
-            self.start(object)?;
+            if let Err(error) = self.start(object) {
+                self.show_failed(object, &error);
+            }
         }
         Ok(())
+    }
+
+    /// One pipeline that cannot start does not keep the others from it.
+    fn show_failed(&self, pipeline: &Object, error: &Error) {
+        let status = Arc::new(JobStatus::new(self.services.clock.clone(), JobState::Failed));
+        status.failed(error);
+        self.services.events.add(EventKind::JobFailed, pipeline.name.as_str(), &error.one_line());
+        self.jobs.lock().insert(pipeline.id, Entry { name: pipeline.name.clone(), status, running: None });
     }
 
     /// Starts the job of a pipeline, unless it shall be paused; then it is only shown.
@@ -108,6 +125,7 @@ impl Supervisor {
     pub async fn remove(&self, pipeline: ObjectId) {
         self.stop(pipeline).await;
         self.jobs.lock().remove(&pipeline);
+        self.turns.lock().remove(&pipeline);
     }
 
     /// Waits until everything that the sources hold now is committed by every running job. Jobs that cannot are returned.
@@ -174,6 +192,11 @@ async fn supervise(spec: JobSpec, services: Arc<FlowServices>, status: Arc<JobSt
             Ok(Err(error)) => error,
             Err(_) => Error::internal("the job panicked").with_hint("please report this; the server's log has the details"),
         };
+        if flushes.is_stopping {
+            let what = format!("stopped without its last commit, which comes again: {}", error.one_line());
+            services.events.add(EventKind::JobStopped, spec.name.as_str(), &what);
+            return;
+        }
         // Two epochs: the one that takes over does not count as progress.
         if status.get().epoch.0 > epoch_before.0 + 1 {
             backoff = BACKOFF_MIN;

@@ -6,10 +6,13 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use super::assign::{Assignment, Into};
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Kind, Result, SqlState};
 use crate::fault::{self, crash_point};
 use crate::lake::{AddedFile, Snapshot, Table, TableWriter};
 use crate::model::{Name, SchemaMode};
+
+/// So often a table's columns may change under a job that is about to add some.
+const EVOLUTIONS_MAX: u32 = 8;
 
 /// What is known of the table from its definition.
 #[derive(Clone)]
@@ -97,15 +100,21 @@ impl Target {
 
     async fn assign(&mut self, result: SchemaRef) -> Result<()> {
         self.close_writer().await?;
-        self.snapshot = self.spec.table.refresh().await?;
-        let mut assignment = self.spec.assign(&result, self.snapshot.schema())?;
-        if !assignment.new_columns.is_empty() {
-            self.snapshot = self.spec.table.evolve(&assignment.new_columns, &self.spec.partition_by).await?;
-            crash_point(fault::TABLE_EVOLVED);
-            assignment = self.spec.assign(&result, self.snapshot.schema())?;
+        for _ in 0..EVOLUTIONS_MAX {
+            self.snapshot = self.spec.table.refresh().await?;
+            let assignment = self.spec.assign(&result, self.snapshot.schema())?;
+            if assignment.new_columns.is_empty() {
+                self.assignment = Some((result, assignment));
+                return Ok(());
+            }
+            match self.spec.table.evolve(&assignment.new_columns, &self.spec.partition_by).await {
+                Ok(_) => crash_point(fault::TABLE_EVOLVED),
+                // Another job was first with a column of this name and another type: this one's values go to a sibling.
+                Err(error) if error.kind() == Kind::Invalid => tracing::debug!(?error, "the table has changed meanwhile"),
+                Err(error) => return Err(error),
+            }
         }
-        self.assignment = Some((result, assignment));
-        Ok(())
+        Err(Error::unavailable(format!("the columns of table \"{}\" change faster than they can be followed", self.spec.name)))
     }
 
     async fn close_writer(&mut self) -> Result<()> {

@@ -94,6 +94,24 @@ impl SqlType {
         }
     }
 
+    /// PostgreSQL's own name of the type, `typname` in `pg_type`.
+    pub fn internal_name(&self) -> String {
+        match self {
+            SqlType::Boolean => "bool".into(),
+            SqlType::SmallInt => "int2".into(),
+            SqlType::Integer => "int4".into(),
+            SqlType::BigInt => "int8".into(),
+            SqlType::Real => "float4".into(),
+            SqlType::Double => "float8".into(),
+            SqlType::Numeric { .. } => "numeric".into(),
+            SqlType::Time => "time".into(),
+            SqlType::Timestamp => "timestamp".into(),
+            SqlType::TimestampTz => "timestamptz".into(),
+            SqlType::Text | SqlType::Json | SqlType::Bytea | SqlType::Date | SqlType::Interval => self.name(),
+            SqlType::Array(element) => format!("_{}", element.internal_name().trim_start_matches('_')),
+        }
+    }
+
     /// What stands behind the `__` in the name of a sibling column.
     pub fn reading_suffix(&self) -> String {
         match self {

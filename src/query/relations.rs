@@ -165,7 +165,8 @@ fn columns_of(services: &QueryServices, table: &TableDef) -> SchemaRef {
     }
 }
 
-fn browse_system() -> Vec<RelationInfo> {
+/// The tables of the schema `lakewire`.
+pub fn browse_system() -> Vec<RelationInfo> {
     let view = |name: &str, columns| RelationInfo { name: name.to_string(), kind: RelationKind::View, columns };
     let tables = SYSTEM_TABLES.iter().map(|table| view(table.name(), schema_of(*table)));
     tables.chain([view("rejects", rejects::schema())]).collect()

@@ -34,8 +34,8 @@ pub struct Server {
     ready: watch::Sender<Readiness>,
     stop: CancellationToken,
     sockets: Vec<JoinHandle<Result<()>>>,
-    /// Dropping a runtime within another is not allowed, so it is shut down by hand.
-    compute: Option<Runtime>,
+    /// Held to the end.
+    _compute: ComputeRuntime,
 }
 
 #[derive(Serialize)]
@@ -48,12 +48,12 @@ struct ListenFile {
 impl Server {
     /// Comes up: everything that is defined runs, then the sockets open. Call from the runtime that shall serve them.
     pub async fn start(config: Config) -> Result<Server> {
-        let compute = compute_runtime(config.worker_threads)?;
+        let compute = ComputeRuntime::new(config.worker_threads)?;
         let pg = listen(&config.pg_listen).await?;
         let http = listen(&config.http_listen).await?;
         let (pg_address, http_address) = (pg.local_addr()?, http.local_addr()?);
         let data_dir = config.data_dir.clone();
-        let services = Services::start(config, Clock::wall(), Handle::current(), compute.handle().clone()).await?;
+        let services = Services::start(config, Clock::wall(), Handle::current(), compute.handle()).await?;
         let (ready, readiness) = watch::channel(Readiness::NotReady("starting".to_string()));
         let stop = CancellationToken::new();
         let sessions = services.clone();
@@ -69,7 +69,7 @@ impl Server {
         write_listen_file(&data_dir, &listening)?;
         ready.send_replace(Readiness::Ready);
         tracing::info!(pg = %pg_address, http = %http_address, "ready");
-        Ok(Server { services, pg: pg_address, http: http_address, ready, stop, sockets, compute: Some(compute) })
+        Ok(Server { services, pg: pg_address, http: http_address, ready, stop, sockets, _compute: compute })
     }
 
     /// Goes down: no new connections, open epochs are committed, clients are told.
@@ -82,24 +82,32 @@ impl Server {
                 tracing::warn!("some connections did not end in time");
             }
         }
-        if let Some(compute) = self.compute.take() {
-            compute.shutdown_background();
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Some(compute) = self.compute.take() {
-            compute.shutdown_background();
-        }
     }
 }
 
 /// Queries and jobs have threads of their own, so that none of them can keep a connection waiting.
-fn compute_runtime(threads: usize) -> Result<Runtime> {
-    let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("compute").enable_all().build()?;
-    Ok(runtime)
+///
+/// Dropping a runtime within another is not allowed, so this one is shut down in the background, wherever it is left: also on the way out
+/// of a start that fails.
+struct ComputeRuntime(Option<Runtime>);
+
+impl ComputeRuntime {
+    fn new(threads: usize) -> Result<ComputeRuntime> {
+        let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("compute").enable_all().build()?;
+        Ok(ComputeRuntime(Some(runtime)))
+    }
+
+    fn handle(&self) -> Handle {
+        self.0.as_ref().expect("it is taken only when it is dropped").handle().clone()
+    }
+}
+
+impl Drop for ComputeRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 async fn listen(address: &str) -> Result<TcpListener> {

@@ -22,7 +22,7 @@ use crate::model::SqlType;
 use crate::sql;
 
 pub use crate::sql::StatementText;
-pub use outcome::{Notice, Outcome};
+pub use outcome::{Forgotten, Notice, Outcome};
 pub use prepare::Prepared;
 pub use services::Services;
 pub use transaction::TransactionStatus;

@@ -8,6 +8,14 @@ pub enum Outcome {
     Rows { schema: SchemaRef, rows: SendableRecordBatchStream, tag: &'static str },
     /// `CREATE SOURCE`, `INSERT 0 5`.
     Done { tag: String },
+    /// Like `Done`; and the connection, whose they are, forgets prepared statements.
+    Forget { tag: &'static str, statements: Forgotten },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Forgotten {
+    All,
+    Named(String),
 }
 
 impl Outcome {
@@ -25,7 +33,7 @@ pub struct Notice {
 }
 
 impl Notice {
-    pub fn notice(message: impl Into<String>) -> Notice {
+    pub fn note(message: impl Into<String>) -> Notice {
         Notice { severity: "NOTICE", message: message.into() }
     }
 

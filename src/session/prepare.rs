@@ -62,9 +62,20 @@ pub async fn prepare(session: &Session, text: &str, given: &[Option<SqlType>]) -
 /// Plans a query over everything that a session can see.
 pub async fn plan_query(session: &Session, query: &ast::Query, text: &str) -> Result<LogicalPlan> {
     let mut query = query.clone();
-    let catalog = session.services.flow.catalog.snapshot();
-    sql::metadata_columns::hide_from_wildcards(&mut query, &METADATA_COLUMNS, &|name| catalog.find(ObjectKind::Source, name).is_some())?;
+    result_names::make_unique(&mut query);
+    hide_metadata_columns(session, &mut query)?;
     plan(session, ast::Statement::Query(Box::new(query)), text).await
+}
+
+/// Plans a query whose result becomes rows of a table: its columns have PostgreSQL's names, each once.
+pub async fn plan_rows(session: &Session, query: &ast::Query, text: &str) -> Result<LogicalPlan> {
+    result_names::rename_plan(query, plan_query(session, query, text).await?)
+}
+
+/// A source's `_offset` and the like are in no `*`.
+pub fn hide_metadata_columns(session: &Session, query: &mut ast::Query) -> Result<()> {
+    let catalog = session.services.flow.catalog.snapshot();
+    sql::metadata_columns::hide_from_wildcards(query, &METADATA_COLUMNS, &|name| catalog.find(ObjectKind::Source, name).is_some())
 }
 
 /// Plans a statement of the planner's own.

@@ -36,7 +36,9 @@ const VARIABLES: &[Variable] = &[
         accepts: Accepts::Words(&["read committed"]),
     },
     Variable { name: "default_transaction_read_only", default: "off", report: Report::No, accepts: Accepts::Words(&["off"]) },
+    Variable { name: "default_transaction_deferrable", default: "off", report: Report::No, accepts: Accepts::Words(&["off"]) },
     Variable { name: "extra_float_digits", default: "1", report: Report::No, accepts: Accepts::Words(&["1", "2", "3"]) },
+    Variable { name: "idle_in_transaction_session_timeout", default: "0", report: Report::No, accepts: Accepts::Words(&["0"]) },
     Variable { name: "integer_datetimes", default: "on", report: Report::AsNamed("integer_datetimes"), accepts: Accepts::Nothing },
     Variable {
         name: "intervalstyle",
@@ -45,6 +47,8 @@ const VARIABLES: &[Variable] = &[
         accepts: Accepts::Words(&["postgres"]),
     },
     Variable { name: "is_superuser", default: "on", report: Report::AsNamed("is_superuser"), accepts: Accepts::Nothing },
+    Variable { name: "lock_timeout", default: "0", report: Report::No, accepts: Accepts::Words(&["0"]) },
+    Variable { name: "row_security", default: "off", report: Report::No, accepts: Accepts::Words(&["off", "on"]) },
     Variable {
         name: "search_path",
         default: "public",

@@ -6,6 +6,7 @@ use sqlparser::ast::{Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName
 use sqlparser::tokenizer::Location;
 
 use super::position;
+use super::with_scopes::WithScopes;
 use crate::error::Result;
 use crate::model::Name;
 use crate::model::name::fold;
@@ -37,7 +38,7 @@ impl Relation {
 /// All relations that a query reads, in the order of the text, each as often as it is named. A name that means a `WITH` query of
 /// its surroundings is none, and neither is a table function's.
 pub fn relations(query: &Query) -> Result<Vec<Relation>> {
-    let mut found = Relations { relations: Vec::new(), scopes: Vec::new() };
+    let mut found = Relations { relations: Vec::new(), scopes: WithScopes::default() };
     // The visitor never breaks.
     let _ = query.visit(&mut found);
     found.relations.iter().map(Relation::new).collect()
@@ -48,57 +49,27 @@ pub fn mentions(query: &Query, column: &str) -> bool {
     query.visit(&mut Mentions { column }).is_break()
 }
 
-/// What is left of [`Relations::scopes`]: the names that are known, and the `WITH` queries that are still to come.
-struct Scope {
-    known: Vec<String>,
-    /// The address of each query that makes a name known once it is over, in order; it is only compared.
-    coming: Vec<(*const Query, String)>,
-}
-
 struct Relations {
     relations: Vec<ObjectName>,
-    scopes: Vec<Scope>,
-}
-
-impl Relations {
-    fn is_with_query(&self, name: &ObjectName) -> bool {
-        let [part] = &name.0[..] else { return false };
-        let Some(name) = part.as_ident().map(fold) else { return false };
-        self.scopes.iter().any(|scope| scope.known.contains(&name))
-    }
+    scopes: WithScopes,
 }
 
 impl Visitor for Relations {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        let mut scope = Scope { known: Vec::new(), coming: Vec::new() };
-        if let Some(with) = &query.with {
-            for cte in &with.cte_tables {
-                match with.recursive {
-                    true => scope.known.push(fold(&cte.alias.name)),
-                    false => scope.coming.push((&raw const *cte.query, fold(&cte.alias.name))),
-                }
-            }
-        }
-        self.scopes.push(scope);
+        self.scopes.enter(query);
         ControlFlow::Continue(())
     }
 
     fn post_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        self.scopes.pop();
-        if let Some(scope) = self.scopes.last_mut()
-            && scope.coming.first().is_some_and(|(coming, _)| std::ptr::eq(*coming, query))
-        {
-            let (_, name) = scope.coming.remove(0);
-            scope.known.push(name);
-        }
+        self.scopes.leave(query);
         ControlFlow::Continue(())
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
         if let TableFactor::Table { name, args: None, .. } = factor
-            && !self.is_with_query(name)
+            && !self.scopes.knows(name)
         {
             self.relations.push(name.clone());
         }

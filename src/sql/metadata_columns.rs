@@ -9,7 +9,9 @@ use sqlparser::ast::{
     TableAlias, TableFactor, TableWithJoins, Visit, VisitMut, Visitor, VisitorMut, WildcardAdditionalOptions,
 };
 
+use super::PUBLIC_SCHEMA;
 use super::identifiers::{Relation, constraint};
+use super::with_scopes::WithScopes;
 use crate::error::{Error, Result};
 use crate::model::Name;
 use crate::model::name::fold;
@@ -19,11 +21,10 @@ use crate::model::name::fold;
 ///
 /// `*` over several relations becomes one `alias.*` for each, since the hidden columns of two sources have the same names. Where
 /// `USING` or `NATURAL` merges columns that cannot be said; with two sources it is an error.
+///
+/// Of any relation `t.*` becomes the name that `FROM` has for it, `public.t.*`: the planner knows no other.
 pub fn hide_from_wildcards(query: &mut Query, hidden: &[&str], is_source: &dyn Fn(&Name) -> bool) -> Result<()> {
-    if hidden.is_empty() {
-        return Ok(());
-    }
-    match VisitMut::visit(query, &mut Hide { hidden, is_source }) {
+    match VisitMut::visit(query, &mut Hide { hidden, is_source, scopes: WithScopes::default() }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
@@ -51,6 +52,7 @@ impl Visitor for FindWildcard {
 struct Hide<'a> {
     hidden: &'a [&'a str],
     is_source: &'a dyn Fn(&Name) -> bool,
+    scopes: WithScopes,
 }
 
 /// One relation of a `FROM`, as `*` sees it.
@@ -62,6 +64,16 @@ struct Part {
 
 impl VisitorMut for Hide<'_> {
     type Break = Error;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        self.scopes.enter(query);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        self.scopes.leave(query);
+        ControlFlow::Continue(())
+    }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         match self.rewrite(select) {
@@ -77,13 +89,12 @@ impl Hide<'_> {
         for from in &select.from {
             self.collect(from, &mut parts)?;
         }
-        if !parts.iter().any(|part| part.is_source) {
-            return Ok(());
-        }
+        let reads_source = parts.iter().any(|part| part.is_source);
         let can_expand = parts.len() > 1 && parts.iter().all(|part| part.qualifier.is_some()) && !select.from.iter().any(merges_columns);
         let mut projection = Vec::with_capacity(select.projection.len());
         for item in std::mem::take(&mut select.projection) {
             match item {
+                SelectItem::Wildcard(options) if !reads_source => projection.push(SelectItem::Wildcard(options)),
                 SelectItem::Wildcard(options) if can_expand && is_plain(&options) => projection.extend(self.expand(&parts)),
                 SelectItem::Wildcard(options) => projection.push(SelectItem::Wildcard(self.exclude_from_all(options, &parts)?)),
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
@@ -102,7 +113,7 @@ impl Hide<'_> {
             match factor {
                 TableFactor::NestedJoin { table_with_joins, alias: None } => self.collect(table_with_joins, parts)?,
                 TableFactor::Table { name, alias, args, .. } => {
-                    let is_source = args.is_none() && (self.is_source)(&Relation::new(name)?.name);
+                    let is_source = args.is_none() && self.means_source(name)?;
                     let qualifier = match alias {
                         Some(alias) => Some(alias_name(alias)),
                         None => args.is_none().then(|| name.clone()),
@@ -116,6 +127,12 @@ impl Hide<'_> {
             }
         }
         Ok(())
+    }
+
+    fn means_source(&self, name: &ObjectName) -> Result<bool> {
+        let relation = Relation::new(name)?;
+        let is_public = relation.schema.as_deref().is_none_or(|schema| schema == PUBLIC_SCHEMA);
+        Ok(is_public && !self.scopes.knows(name) && (self.is_source)(&relation.name))
     }
 
     fn expand<'p>(&'p self, parts: &'p [Part]) -> impl Iterator<Item = SelectItem> + 'p {
@@ -138,10 +155,12 @@ impl Hide<'_> {
 
     fn qualified(&self, name: ObjectName, options: WildcardAdditionalOptions, parts: &[Part]) -> SelectItem {
         let called = |part: &&Part| part.qualifier.as_ref().is_some_and(|qualifier| means(&name, qualifier));
-        let options = match parts.iter().find(called) {
+        let part = parts.iter().find(called);
+        let options = match part {
             Some(part) if part.is_source => self.exclude(options),
             _ => options,
         };
+        let name = part.and_then(|part| part.qualifier.clone()).unwrap_or(name);
         SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options)
     }
 

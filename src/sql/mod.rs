@@ -35,16 +35,20 @@ mod column_def;
 mod object;
 mod with_options;
 
+mod bytea;
 mod dialect;
 pub mod identifiers;
+mod literals;
 mod locate;
 pub mod metadata_columns;
 pub mod planner;
 pub mod position;
 mod reader;
 pub mod result_names;
+pub mod set_aside;
 mod split;
 mod syntax_error;
+mod with_scopes;
 
 #[cfg(test)]
 mod tests;

@@ -5,12 +5,18 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use std::sync::Arc;
 
+use super::bytea::ByteaCasts;
 use super::{DATABASE, PUBLIC_SCHEMA};
 use crate::error::Result;
 
 /// A planner without tables. `threads` is how many ways a query is split.
 pub fn context(runtime: Arc<RuntimeEnv>, threads: usize) -> Result<SessionContext> {
-    let state = SessionStateBuilder::new().with_config(config(threads)).with_runtime_env(runtime).with_default_features().build();
+    let state = SessionStateBuilder::new()
+        .with_config(config(threads))
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .with_analyzer_rule(Arc::new(ByteaCasts))
+        .build();
     let mut context = SessionContext::new_with_state(state);
     datafusion_functions_json::register_all(&mut context)?;
     Ok(context)
@@ -19,11 +25,12 @@ pub fn context(runtime: Arc<RuntimeEnv>, threads: usize) -> Result<SessionContex
 fn config(threads: usize) -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema(DATABASE, PUBLIC_SCHEMA)
-        .with_information_schema(true)
         .with_target_partitions(threads)
         .with_create_default_catalog_and_schema(true);
     let options = config.options_mut();
     options.sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
+    // `1.5` is numeric, exactly that.
+    options.sql_parser.parse_float_as_decimal = true;
     // The lake holds plain strings; views would only be cast back and forth.
     options.sql_parser.map_string_types_to_utf8view = false;
     options.execution.parquet.schema_force_view_types = false;

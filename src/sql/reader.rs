@@ -6,7 +6,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
 use super::dialect::LakewireDialect;
 use super::object::PlacedName;
-use super::{position, query, syntax_error};
+use super::{literals, position, query, syntax_error};
 use crate::error::{Error, Result};
 use crate::model::{Name, SqlType};
 
@@ -179,7 +179,9 @@ impl<'a> Reader<'a> {
     }
 
     pub fn expression(&mut self) -> Result<ast::Expr> {
-        self.run(Parser::parse_expr)
+        let mut expression = self.run(Parser::parse_expr)?;
+        literals::widen(&mut expression);
+        Ok(expression)
     }
 
     /// A query that does nothing but read.
@@ -187,14 +189,17 @@ impl<'a> Reader<'a> {
         if self.parser.peek_token_ref().token == Token::EOF {
             return Err(self.unexpected("a query"));
         }
-        let query = self.run(Parser::parse_query).map_err(query::name_missing_clause)?;
+        let mut query = self.run(Parser::parse_query).map_err(query::name_missing_clause)?;
+        literals::widen(query.as_mut());
         query::check(&query, self.text)?;
         Ok(query)
     }
 
     /// A statement as sqlparser knows it.
     pub fn statement(&mut self) -> Result<ast::Statement> {
-        self.run(Parser::parse_statement)
+        let mut statement = self.run(Parser::parse_statement)?;
+        literals::widen(&mut statement);
+        Ok(statement)
     }
 
     /// A string literal in any of its forms.

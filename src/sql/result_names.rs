@@ -1,22 +1,67 @@
 //! What the columns of a result are called when the query does not say: PostgreSQL's names, for tools and people know those.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
-use sqlparser::ast::{Expr, Ident, Query, SelectItem, SetExpr};
+use datafusion::logical_expr::{Expr as PlannedExpr, LogicalPlan, LogicalPlanBuilder};
+use sqlparser::ast::{DataType, Expr, Ident, Query, SelectItem, SetExpr};
 
+use crate::error::{Error, Result, SqlState};
+use crate::model::SqlType;
 use crate::model::name::fold;
 
 const NAMELESS: &str = "?column?";
 
-/// The columns of a query's result under PostgreSQL's names. A query with `*` keeps the planner's, which are right but for nameless expressions.
+/// The columns of a query's result under PostgreSQL's names.
 pub fn rename(query: &Query, columns: &SchemaRef) -> SchemaRef {
-    match names(query.body.as_ref()) {
-        Some(names) if names.len() == columns.fields().len() => {
-            let fields = columns.fields().iter().zip(names).map(|(field, name)| Arc::new(field.as_ref().clone().with_name(name)));
-            Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), columns.metadata().clone()))
+    let planned = columns.fields().iter().map(|field| field.name().clone()).collect();
+    let fields = columns.fields().iter().zip(names(query, planned)).map(|(field, name)| Arc::new(field.as_ref().clone().with_name(name)));
+    Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), columns.metadata().clone()))
+}
+
+/// The plan with PostgreSQL's names, for a result that becomes a table: there each name stands once.
+pub fn rename_plan(query: &Query, plan: LogicalPlan) -> Result<LogicalPlan> {
+    let planned = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
+    let names = names(query, planned);
+    let mut seen = HashSet::new();
+    if let Some(twice) = names.iter().find(|name| !seen.insert(name.as_str())) {
+        return Err(Error::duplicate(format!("column \"{twice}\" specified more than once"))
+            .with_state(SqlState::DUPLICATE_COLUMN)
+            .with_hint("name the columns with AS"));
+    }
+    let columns: Vec<_> =
+        plan.schema().columns().into_iter().zip(names).map(|(column, name)| PlannedExpr::Column(column).alias(name)).collect();
+    Ok(LogicalPlanBuilder::from(plan).project(columns)?.build()?)
+}
+
+/// Gives each column of the result a name of its own, which the planner insists on and PostgreSQL does not: `SELECT 1, 1`. The result
+/// is renamed by the query as it was.
+pub fn make_unique(query: &mut Query) {
+    make_body_unique(query.body.as_mut());
+}
+
+fn make_body_unique(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => {
+            let mut seen = HashSet::new();
+            for (number, item) in select.projection.iter_mut().enumerate() {
+                let is_new = match &*item {
+                    SelectItem::UnnamedExpr(expression) => seen.insert(likeness(expression)),
+                    SelectItem::ExprWithAlias { alias, .. } => seen.insert(fold(alias)),
+                    _ => true,
+                };
+                if let (false, SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = (is_new, &*item) {
+                    *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::with_quote('"', format!("{NAMELESS}{number}")) };
+                }
+            }
         }
-        _ => columns.clone(),
+        SetExpr::SetOperation { left, right, .. } => {
+            make_body_unique(left);
+            make_body_unique(right);
+        }
+        SetExpr::Query(query) => make_unique(query),
+        _ => {}
     }
 }
 
@@ -42,16 +87,47 @@ fn spell_out_item(item: &mut SelectItem) {
     }
 }
 
-fn names(body: &SetExpr) -> Option<Vec<String>> {
+/// The same for expressions that the planner may call the same.
+fn likeness(expression: &Expr) -> String {
+    match expression {
+        Expr::Identifier(ident) => fold(ident),
+        other => other.to_string().to_lowercase(),
+    }
+}
+
+/// What the query says of the names, and for the columns of its `*` what the planner says.
+fn names(query: &Query, planned: Vec<String>) -> Vec<String> {
+    let Some(items) = items(query.body.as_ref()) else { return planned };
+    let is_wildcard = |item: &&SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+    let wildcards = items.iter().filter(is_wildcard).count();
+    let Some(of_wildcard) = (planned.len() + wildcards).checked_sub(items.len()) else { return planned };
+    if wildcards > 1 || (wildcards == 0 && of_wildcard > 0) {
+        return planned;
+    }
+    let mut planned = planned.into_iter();
+    let mut names = vec![];
+    for item in items {
+        match item_name(item) {
+            Some(name) => {
+                planned.next();
+                names.push(name);
+            }
+            None => names.extend(planned.by_ref().take(of_wildcard)),
+        }
+    }
+    names
+}
+
+fn items(body: &SetExpr) -> Option<&[SelectItem]> {
     match body {
-        SetExpr::Select(select) => select.projection.iter().map(item_name).collect(),
-        SetExpr::SetOperation { left, .. } => names(left),
-        SetExpr::Query(query) => names(query.body.as_ref()),
+        SetExpr::Select(select) => Some(&select.projection),
+        SetExpr::SetOperation { left, .. } => items(left),
+        SetExpr::Query(query) => items(query.body.as_ref()),
         _ => None,
     }
 }
 
-fn item_name(item: &SelectItem) -> Option<String> {
+pub(super) fn item_name(item: &SelectItem) -> Option<String> {
     match item {
         SelectItem::UnnamedExpr(expression) => Some(expression_name(expression).unwrap_or_else(|| NAMELESS.to_string())),
         SelectItem::ExprWithAlias { alias, .. } => Some(fold(alias)),
@@ -70,7 +146,7 @@ fn expression_name(expression: &Expr) -> Option<String> {
             else_result.as_ref().and_then(|result| expression_name(result)).or_else(|| Some("case".to_string()))
         }
         Expr::Exists { .. } => Some("exists".to_string()),
-        Expr::Subquery(query) => names(query.body.as_ref()).and_then(|names| names.into_iter().next()).filter(|name| name != NAMELESS),
+        Expr::Subquery(query) => items(query.body.as_ref())?.first().and_then(item_name).filter(|name| name != NAMELESS),
         Expr::Extract { .. } => Some("extract".to_string()),
         Expr::Substring { .. } => Some("substring".to_string()),
         Expr::Trim { .. } => Some("btrim".to_string()),
@@ -79,28 +155,9 @@ fn expression_name(expression: &Expr) -> Option<String> {
     }
 }
 
-/// `1::bigint` is called `int8`: PostgreSQL's internal name of the type.
-fn cast_name(data_type: &sqlparser::ast::DataType) -> Option<String> {
-    use crate::model::SqlType;
-    let name = match SqlType::from_ast(data_type).ok()? {
-        SqlType::Boolean => "bool",
-        SqlType::SmallInt => "int2",
-        SqlType::Integer => "int4",
-        SqlType::BigInt => "int8",
-        SqlType::Real => "float4",
-        SqlType::Double => "float8",
-        SqlType::Numeric { .. } => "numeric",
-        SqlType::Text => "text",
-        SqlType::Json => "json",
-        SqlType::Bytea => "bytea",
-        SqlType::Date => "date",
-        SqlType::Time => "time",
-        SqlType::Timestamp => "timestamp",
-        SqlType::TimestampTz => "timestamptz",
-        SqlType::Interval => "interval",
-        SqlType::Array(_) => "array",
-    };
-    Some(name.to_string())
+/// `1::bigint` is called `int8`, and an array like its elements.
+fn cast_name(data_type: &DataType) -> Option<String> {
+    Some(SqlType::from_ast(data_type).ok()?.internal_name().trim_start_matches('_').to_string())
 }
 
 #[cfg(test)]

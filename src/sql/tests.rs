@@ -127,7 +127,10 @@ fn wildcards_leave_hidden_columns_out() {
     assert_eq!(hidden("SELECT * EXCLUDE (a) FROM s"), "SELECT * EXCLUDE (a, \"_offset\") FROM s");
     assert_eq!(hidden("SELECT * EXCLUDE _offset FROM s"), "SELECT * EXCLUDE (_offset) FROM s");
     assert_eq!(hidden("SELECT x.*, t.* FROM s x, t"), "SELECT x.* EXCLUDE (\"_offset\"), t.* FROM s x, t");
-    assert_eq!(hidden("SELECT s.* FROM public.s"), "SELECT s.* EXCLUDE (\"_offset\") FROM public.s");
+    assert_eq!(hidden("SELECT s.* FROM public.s"), "SELECT public.s.* EXCLUDE (\"_offset\") FROM public.s");
+    assert_eq!(hidden("SELECT t.* FROM public.t"), "SELECT public.t.* FROM public.t");
+    assert_eq!(hidden("SELECT * FROM lakewire.s"), "SELECT * FROM lakewire.s");
+    assert_eq!(hidden("WITH s AS (SELECT * FROM s) SELECT * FROM s"), "WITH s AS (SELECT * EXCLUDE (\"_offset\") FROM s) SELECT * FROM s");
     assert_eq!(
         hidden("SELECT * FROM s AS a JOIN s2 ON true"),
         "SELECT a.* EXCLUDE (\"_offset\"), s2.* EXCLUDE (\"_offset\") FROM s AS a JOIN s2 ON true"

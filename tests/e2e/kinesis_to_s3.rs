@@ -37,8 +37,8 @@ async fn a_hundred_thousand_events_arrive_once() {
 
     let first = STREAMS.map(|(stream, begin)| put("first-events", stream, begin, FIRST_ROWS));
     all_in(first).await;
-    let rest = STREAMS.map(|(stream, begin)| put("events", stream, begin + FIRST_ROWS, ROWS_PER_STREAM - FIRST_ROWS));
     define(&server, &kinesis).await;
+    let rest = STREAMS.map(|(stream, begin)| put("events", stream, begin + FIRST_ROWS, ROWS_PER_STREAM - FIRST_ROWS));
     for (percent, deed) in ON_THE_WAY {
         arrived(&mut server, expected.valid * percent / 100).await;
         match deed {
@@ -63,7 +63,7 @@ async fn a_hundred_thousand_events_arrive_once() {
 async fn define(server: &Server, kinesis: &KinesisLocal) {
     let source = format!(
         "CREATE SOURCE pop_events WITH (connector = 'kinesis', stream = 'pops-eu, pops-us', region = 'eu-central-1', endpoint = '{}', \
-         start = 'earliest')",
+         start = 'earliest', poll_interval = '1s')",
         kinesis.endpoint()
     );
     server.sql(&source).await;

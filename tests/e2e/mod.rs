@@ -12,4 +12,6 @@ mod quickstart;
 mod restart;
 mod s3_outage;
 mod shared_reader;
+mod sigterm;
+mod takeover;
 mod wire;

@@ -42,6 +42,11 @@ impl Setup {
         self.s3_endpoint(&gate.endpoint(), lake)
     }
 
+    /// The lake in this folder, which others may use too.
+    pub fn lake(self, folder: &Path) -> Setup {
+        self.args(["--lake", &folder.to_string_lossy()])
+    }
+
     /// The catalog in this PostgreSQL database.
     pub fn catalog(self, url: &str) -> Setup {
         self.args(["--catalog", url])

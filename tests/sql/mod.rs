@@ -40,9 +40,11 @@ scripts! {
     explain,
     flush,
     insert,
-    select,
+    query,
+    set,
     show,
     system_tables,
+    transaction,
     types,
 }
 

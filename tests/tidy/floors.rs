@@ -23,6 +23,8 @@ const ABOVE_GROUND: &[(&str, &[&str])] = &[
     ("query", &["catalog", "sql", "formats", "lake", "sources", "sinks", "flow"]),
     ("session", &["catalog", "sql", "formats", "lake", "sources", "sinks", "flow", "query"]),
     ("server", &["catalog", "sql", "formats", "lake", "sources", "sinks", "flow", "query", "session"]),
+    // A part of `main`.
+    ("quickstart", &["query", "session", "server"]),
 ];
 
 /// Within the ground floor.

@@ -109,6 +109,27 @@ async fn now_is_the_time_of_the_run_not_of_the_plan() {
 }
 
 #[tokio::test]
+async fn no_function_of_time_is_folded_into_the_plan() {
+    for function in ["now()", "current_timestamp", "current_date", "current_time", "today()"] {
+        let query = format!("SELECT {function} AS moment FROM s");
+        let compiled = Compiled::new(&query, &[numbers()], &[]).await.unwrap();
+        assert!(compiled.describe(false).contains("()"), "{function}: {}", compiled.describe(false));
+    }
+}
+
+#[tokio::test]
+async fn a_field_that_the_query_names_itself_goes_to_a_sibling() {
+    let input = numbers();
+    let query = "SELECT *, 7 AS t FROM s WHERE a = 1";
+    assert!(Compiled::new(query, std::slice::from_ref(&input), &[]).await.is_err(), "at first it is the user's mistake");
+    let compiled = Compiled::anew(query, std::slice::from_ref(&input), &[]).await.unwrap();
+    let rows = compiled.run(input.id, &batch()).await.unwrap().rows;
+    let names: Vec<_> = rows.schema_ref().fields().iter().map(|field| field.name().clone()).collect();
+    assert_eq!(names, ["a", "t", "t__text"]);
+    assert_eq!(show(&rows), "1|7|x");
+}
+
+#[tokio::test]
 async fn what_needs_state_is_refused_by_name() {
     for (query, what) in [
         ("SELECT count(*) AS c FROM s", "aggregates"),

@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array};
+use arrow::buffer::OffsetBuffer;
 use arrow::compute::take;
 
 use crate::error::Result;
@@ -22,6 +23,9 @@ pub struct FeedBatch {
     pub rejects: Vec<Rejected>,
     /// Payload bytes of the records.
     pub payload_bytes: usize,
+    /// The offset of each record, read or rejected, and where its payload ended in the batch it came in.
+    offsets: StringArray,
+    payload_ends: OffsetBuffer<i32>,
     /// What this takes in memory.
     pub(super) bytes: usize,
 }
@@ -68,6 +72,8 @@ impl FeedBatch {
             metadata,
             rejects,
             payload_bytes: records.bytes(),
+            offsets: records.offset.clone(),
+            payload_ends: records.payload.offsets().clone(),
         })
     }
 
@@ -79,15 +85,22 @@ impl FeedBatch {
         for row in 0..count {
             records.push(b"", &Position::new((row + 1).to_string()), row as i64, Some(b"k"));
         }
-        let metadata = records.finish().metadata_columns();
+        let records = records.finish();
+        let metadata = records.metadata_columns();
         let partition = PartitionId::new("p");
         let (start, end) = (Position::new("0"), Position::new(count.to_string()));
-        FeedBatch { partition, start, end, rows, metadata, rejects: vec![], payload_bytes: 0, bytes: 0 }
+        let (offsets, payload_ends) = (records.offset.clone(), records.payload.offsets().clone());
+        FeedBatch { partition, start, end, rows, metadata, rejects: vec![], payload_bytes: 0, offsets, payload_ends, bytes: 0 }
     }
 
     /// Whether reading this brings a job any further.
     pub(super) fn advances(&self) -> bool {
         self.start != self.end || self.rows.num_rows() > 0 || !self.rejects.is_empty()
+    }
+
+    /// The offset of its first record. Not all positions before it are places in what the lane has: "from this time on" may be any.
+    pub(super) fn first_offset(&self) -> Option<Position> {
+        (!self.offsets.is_empty()).then(|| Position::new(self.offsets.value(0)))
     }
 
     /// What comes after `position`, which lies within.
@@ -96,6 +109,8 @@ impl FeedBatch {
         let offsets = self.metadata[0].as_string::<i32>();
         let first = (0..offsets.len()).find(|row| is_later(&Position::new(offsets.value(*row)))).unwrap_or(offsets.len());
         let left = offsets.len() - first;
+        let passed = (0..self.offsets.len()).take_while(|record| !is_later(&Position::new(self.offsets.value(*record)))).count();
+        let payload_ends = self.payload_ends.slice(passed, self.offsets.len() - passed);
         FeedBatch {
             partition: self.partition.clone(),
             start: position.clone(),
@@ -103,7 +118,9 @@ impl FeedBatch {
             rows: self.rows.slice(first, left),
             metadata: self.metadata.each_ref().map(|column| column.slice(first, left)),
             rejects: self.rejects.iter().filter(|reject| is_later(&reject.offset)).cloned().collect(),
-            payload_bytes: self.payload_bytes,
+            payload_bytes: (payload_ends[payload_ends.len() - 1] - payload_ends[0]) as usize,
+            offsets: self.offsets.slice(passed, self.offsets.len() - passed),
+            payload_ends,
             bytes: self.bytes,
         }
     }

@@ -20,7 +20,7 @@ pub struct Cursor {
     listener: u64,
     next: Sequence,
     /// The fetch that has to find the end of the partition; lanes count on their own, so a move renews it.
-    mark: Option<u64>,
+    mark: u64,
 }
 
 impl Cursor {
@@ -33,7 +33,8 @@ impl Cursor {
         listener: u64,
         next: Sequence,
     ) -> Cursor {
-        Cursor { feed, partition, position, wake, lane, listener, next, mark: None }
+        let mark = lane.next_fetch();
+        Cursor { feed, partition, position, wake, lane, listener, next, mark }
     }
 
     /// The next batch, if there is one. Never waits, and never answers `FellOff`: it attaches anew instead.
@@ -62,12 +63,13 @@ impl Cursor {
 
     /// Asks to be told when everything that the partition holds now was handed out.
     pub fn mark(&mut self) {
-        self.mark = Some(self.lane.next_fetch());
+        self.mark = self.lane.next_fetch();
     }
 
-    /// Whether everything that the partition held at the last `mark` was handed out by this cursor.
+    /// Whether everything that the partition held at the last `mark`, or else when this cursor was made, was handed out by it. So a flush
+    /// also waits for the partitions that a reshard has brought.
     pub fn has_passed_mark(&self) -> bool {
-        self.mark.is_none_or(|fetch| self.lane.is_caught_up(self.next, fetch))
+        self.lane.is_caught_up(self.next, self.mark)
     }
 
     pub fn behind(&self) -> Behind {
@@ -85,7 +87,7 @@ impl Cursor {
         self.lane = lane;
         self.listener = listener;
         self.next = next;
-        self.mark = self.mark.map(|_| self.lane.next_fetch());
+        self.mark = self.lane.next_fetch();
         // What the new lane has already will not be announced again.
         self.wake.notify_one();
     }

@@ -180,7 +180,9 @@ impl Lane {
     pub(super) fn push(&self, batch: FeedBatch, behind: Behind, ended: bool) {
         let mut state = self.state.lock();
         state.behind = behind;
-        if behind.records == Some(0) || behind.milliseconds == Some(0) || ended {
+        // Where a source does not tell how far it is behind, what it gave is what there was.
+        let is_untold = behind == Behind::default();
+        if is_untold || behind.records == Some(0) || behind.milliseconds == Some(0) || ended {
             state.caught_up_in = Some(state.fetches);
         }
         if batch.advances() {
@@ -213,11 +215,13 @@ impl State {
         if *position == self.head {
             return Cover::From(end);
         }
-        let starts_too_late = match self.ring.front() {
-            None => true,
-            Some(oldest) => source.compare(position, &oldest.start) == Ordering::Less,
-        };
-        if starts_too_late || source.compare(position, &self.head) == Ordering::Greater {
+        if let Some(nth) = self.ring.iter().position(|batch| batch.start == *position) {
+            return Cover::From(self.first + nth as u64);
+        }
+        // A place between records that are here. One before the first of them may have others in between, whatever the lane began at.
+        let first_offset = self.ring.iter().find_map(|batch| batch.first_offset());
+        let is_among = first_offset.is_some_and(|first| source.compare(position, &first) != Ordering::Less);
+        if !is_among || source.compare(position, &self.head) == Ordering::Greater {
             return Cover::No;
         }
         let passed = self.ring.partition_point(|batch| source.compare(&batch.end, position) != Ordering::Greater);

@@ -12,8 +12,10 @@ mod tests;
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, OnceCell};
@@ -177,8 +179,11 @@ impl SourceFeed {
 
 /// The task of a lane. It ends with the partition, with an error, or when nobody listens.
 async fn read_lane(feed: Arc<SourceFeed>, partition: PartitionId, from: Position, lane: Arc<Lane>) {
-    if let Err(error) = read_on(&feed, &partition, from, &lane).await {
-        lane.fail(error);
+    let reading = AssertUnwindSafe(read_on(&feed, &partition, from, &lane)).catch_unwind();
+    match reading.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => lane.fail(error),
+        Err(_) => lane.fail(Error::internal(format!("reading partition {partition} panicked")).with_hint("please report this")),
     }
     feed.remove(&partition, &lane);
 }

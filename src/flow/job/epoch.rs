@@ -45,6 +45,10 @@ impl<'a> OpenEpoch<'a> {
     ) -> Result<(OpenEpoch<'a>, BTreeMap<ObjectId, Positions>)> {
         let manifests = Manifests::new(services.lake.clone(), services.clock.clone(), spec.job);
         let newest = manifests.newest().await?;
+        for location in [spec.target.location.as_str(), rejects::LOCATION] {
+            let published = services.lake.table(location)?.refresh().await?.transaction(&spec.job.to_string());
+            manifests.check_published(published, newest.as_ref())?;
+        }
         if let Some(manifest) = &newest {
             publish(&services.lake, manifest).await?;
             services.events.add(EventKind::JobRecovered, spec.name.as_str(), &format!("found epoch {}", manifest.epoch));

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::future::try_join_all;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use super::super::compile::Input;
 use super::super::feed::{Cursor, FeedBatch, Feeds, Look, SourceFeed};
@@ -11,6 +13,7 @@ use super::{InputStatus, JobSpec};
 use crate::error::Result;
 use crate::model::options::Start;
 use crate::model::{Name, ObjectId, PartitionId, PartitionState, Positions};
+use crate::sources::Partition;
 
 pub struct Inputs {
     sources: Vec<InputSource>,
@@ -18,7 +21,12 @@ pub struct Inputs {
     has_advanced: bool,
     /// Whose turn it is: partitions are looked at one after another, so that a full one does not starve the rest.
     turn: usize,
+    /// The listing that is under way, if one is.
+    listing: JoinSet<Result<Listing>>,
 }
+
+/// The partitions of each source, in the order of the sources.
+pub type Listing = Vec<Vec<Partition>>;
 
 struct InputSource {
     id: ObjectId,
@@ -50,16 +58,42 @@ impl Inputs {
                 cursors: vec![],
             });
         }
-        let mut inputs = Inputs { sources, wake: Arc::new(Notify::new()), has_advanced: false, turn: 0 };
+        let mut inputs = Inputs { sources, wake: Arc::new(Notify::new()), has_advanced: false, turn: 0, listing: JoinSet::new() };
         inputs.list_partitions().await?;
         Ok(inputs)
     }
 
-    /// Begins to read the partitions that have come. Returns those that were begun for the first time.
+    /// Asks the sources for their partitions and begins to read those that have come. Returns the ones that were begun for the first time.
     pub async fn list_partitions(&mut self) -> Result<Vec<(usize, PartitionId)>> {
+        let listing = self.ask().await?;
+        self.admit(listing).await
+    }
+
+    /// Asks while the job goes on: a service may take its time. `next_listing` has the answer.
+    pub fn begin_listing(&mut self) {
+        if self.listing.is_empty() {
+            self.listing.spawn(self.ask());
+        }
+    }
+
+    /// Waits for the answer to `begin_listing`, for ever if it was not called. May be dropped and called again.
+    pub async fn next_listing(&mut self) -> Result<Listing> {
+        match self.listing.join_next().await {
+            Some(answer) => answer?,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn ask(&self) -> impl Future<Output = Result<Listing>> + use<> {
+        let asked: Vec<_> = self.sources.iter().map(|source| (source.feed.clone(), source.positions.clone())).collect();
+        try_join_all(asked.into_iter().map(|(feed, known)| async move { feed.partitions(&known).await }))
+    }
+
+    /// Begins to read the partitions that have come. Returns those that were begun for the first time.
+    pub async fn admit(&mut self, listing: Listing) -> Result<Vec<(usize, PartitionId)>> {
         let mut begun = vec![];
-        for (index, source) in self.sources.iter_mut().enumerate() {
-            for partition in source.list(&self.wake).await? {
+        for (index, (source, partitions)) in self.sources.iter_mut().zip(listing).enumerate() {
+            for partition in source.admit(partitions, &self.wake).await? {
                 self.has_advanced = true;
                 begun.push((index, partition));
             }
@@ -160,10 +194,9 @@ impl Inputs {
 }
 
 impl InputSource {
-    async fn list(&mut self, wake: &Arc<Notify>) -> Result<Vec<PartitionId>> {
+    async fn admit(&mut self, partitions: Vec<Partition>, wake: &Arc<Notify>) -> Result<Vec<PartitionId>> {
         let mut begun = vec![];
-        for partition in self.feed.partitions(&self.positions).await? {
-            let id = partition.id;
+        for Partition { id } in partitions {
             if self.cursors.iter().any(|(open, _)| *open == id) {
                 continue;
             }

@@ -23,6 +23,7 @@ use super::events::EventKind;
 use super::feed::FeedBatch;
 use super::rejects;
 use crate::error::Result;
+use crate::model::PartitionId;
 
 use epoch::OpenEpoch;
 use inputs::{Found, Inputs};
@@ -43,10 +44,12 @@ pub enum Control {
     Stop,
 }
 
-/// Flushes that wait for an answer. They outlive a run that fails and is tried again.
+/// Orders that outlive a run that fails and is tried again.
 #[derive(Default)]
 pub struct Flushes {
     waiting: Vec<oneshot::Sender<()>>,
+    /// The job was told to stop. If its last commit fails, it stops all the same: what is not committed is read again later.
+    pub is_stopping: bool,
 }
 
 impl Flushes {
@@ -107,10 +110,18 @@ impl Job<'_> {
                         flushes.add(answer);
                         self.inputs.mark().await?;
                     }
-                    Some(Control::Stop) | None => return self.commit().await,
+                    Some(Control::Stop) | None => {
+                        flushes.is_stopping = true;
+                        return self.commit().await;
+                    }
                 },
-                _ = listing.tick() => self.list_partitions().await?,
-                () = std::future::ready(()), if is_busy => {}
+                _ = listing.tick() => self.inputs.begin_listing(),
+                listing = self.inputs.next_listing() => {
+                    let begun = self.inputs.admit(listing?).await?;
+                    self.tell_begun(begun);
+                }
+                // Others on this thread have their turn too.
+                () = tokio::task::yield_now(), if is_busy => {}
                 () = wake.notified() => {}
                 () = sleep_until(self.epoch.due()), if self.is_dirty() => {}
             }
@@ -158,17 +169,22 @@ impl Job<'_> {
             return Ok(());
         }
         let inputs: Vec<Input> = self.inputs.compile_inputs();
-        self.compiled = Some(Compiled::new(&self.spec.query, &inputs, &self.spec.expectations).await?);
+        self.compiled = Some(Compiled::anew(&self.spec.query, &inputs, &self.spec.expectations).await?);
         Ok(())
     }
 
     async fn list_partitions(&mut self) -> Result<()> {
-        for (source, partition) in self.inputs.list_partitions().await? {
+        let begun = self.inputs.list_partitions().await?;
+        self.tell_begun(begun);
+        Ok(())
+    }
+
+    fn tell_begun(&self, begun: Vec<(usize, PartitionId)>) {
+        for (source, partition) in begun {
             let what = format!("partition {partition} is read");
             self.services.events.add(EventKind::PartitionBegun, self.inputs.name(source).as_str(), &what);
         }
         self.status.inputs(self.inputs.status());
-        Ok(())
     }
 
     fn is_dirty(&self) -> bool {

@@ -266,7 +266,7 @@ impl JsonDecoder {
             Place::New => return self.place_new(field, value, source, row),
             Place::Rest | Place::Skipped => false,
         };
-        if stored { Ok(()) } else { self.set_aside(field.name, source) }
+        if stored { Ok(()) } else { self.keep_in_rest(field.name, source) }
     }
 
     /// The field had no column when its key was learned; it may have one now.
@@ -275,7 +275,7 @@ impl JsonDecoder {
         if let (Place::New, Some(reading)) = (self.fields.place(folded), Reading::of(value)) {
             match self.fields.find(folded, &reading) {
                 Some(slot) => self.grow(slot),
-                None => return self.set_aside(field.name, source),
+                None => return self.keep_in_rest(field.name, source),
             }
         }
         let place = self.fields.place(fields::fold(field.name, &mut self.folded));
@@ -316,8 +316,7 @@ impl JsonDecoder {
         }
     }
 
-    /// Keeps for `_rest` what can be no column.
-    fn set_aside(&mut self, name: &str, json: &str) -> Result<(), Flaw> {
+    fn keep_in_rest(&mut self, name: &str, json: &str) -> Result<(), Flaw> {
         if self.fields.mode() == SchemaMode::Fixed {
             return Ok(());
         }

@@ -5,6 +5,7 @@
 //! them into what it has. It costs the positions of errors, so only statements that `touches_catalog` go through it.
 
 mod functions;
+mod information_schema;
 mod pg_attribute;
 mod pg_class;
 mod pg_database;
@@ -16,6 +17,8 @@ mod rewrite;
 mod size;
 mod snapshot;
 mod table;
+mod type_of;
+mod visible;
 
 #[cfg(test)]
 mod tests;
@@ -67,9 +70,11 @@ impl RelationKind {
     }
 }
 
-/// Puts the schema `pg_catalog` into the context's default catalog, and PostgreSQL's information functions beside it.
+/// Puts the schemas `pg_catalog` and `information_schema` into the context's default catalog, and PostgreSQL's information functions beside it.
 pub fn register(context: &SessionContext, relations: Arc<dyn Relations>, user: &str, database: &str) -> Result<()> {
     functions::register(context, user, database)?;
+    context.register_udf(visible::table_is_visible(relations.clone()));
+    context.register_udf(type_of::type_of());
     provider::register(context, relations, user, database)?;
     Ok(())
 }

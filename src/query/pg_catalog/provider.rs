@@ -1,4 +1,4 @@
-//! The schema `pg_catalog`: our own tables where they depend on our relations, the library's otherwise.
+//! The schema `pg_catalog`: our own tables where they depend on our relations, the library's otherwise. And `information_schema`.
 
 use std::fmt::{self, Debug};
 use std::sync::{Arc, LazyLock};
@@ -17,7 +17,7 @@ use datafusion_pg_catalog::pg_catalog::context::{PgCatalogContextProvider, Role}
 use datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, PgCatalogStaticTables};
 
 use super::snapshot::Snapshot;
-use super::{Relations, pg_attribute, pg_class, pg_database, pg_foreign, pg_namespace, pg_views};
+use super::{Relations, information_schema, pg_attribute, pg_class, pg_database, pg_foreign, pg_namespace, pg_views};
 
 /// A table of the catalog that is made of a snapshot.
 pub struct Derived {
@@ -47,10 +47,13 @@ pub fn register(context: &SessionContext, relations: Arc<dyn Relations>, user: &
     let statics = STATIC_TABLES.clone().map_err(DataFusionError::Internal)?;
     let none: Arc<dyn CatalogProviderList> = Arc::new(MemoryCatalogProviderList::new());
     let library = PgCatalogSchemaProvider::try_new(none, statics, OneUser(user.into()))?;
-    let schema = PgCatalogSchema { library, relations, database: database.into() };
+    let database: Arc<str> = database.into();
+    let information = InformationSchema { relations: relations.clone(), database: database.clone() };
+    let schema = PgCatalogSchema { library, relations, database };
     let catalog = context.catalog(&catalog_name);
     let catalog = catalog.ok_or_else(|| DataFusionError::Internal(format!("the default catalog {catalog_name} does not exist")))?;
     catalog.register_schema("pg_catalog", Arc::new(schema))?;
+    catalog.register_schema("information_schema", Arc::new(information))?;
     Ok(())
 }
 
@@ -71,13 +74,33 @@ impl SchemaProvider for PgCatalogSchema {
         let Some(derived) = DERIVED.iter().find(|table| table.name == name) else {
             return self.library.table(name).await;
         };
-        let schema = (derived.schema)();
-        let rows = DerivedRows { derived, schema: schema.clone(), relations: self.relations.clone(), database: self.database.clone() };
-        Ok(Some(Arc::new(StreamingTable::try_new(schema, vec![Arc::new(rows)])?)))
+        Ok(Some(DerivedRows::table(derived, &self.relations, &self.database)?))
     }
 
     fn table_exist(&self, name: &str) -> bool {
         self.library.table_exist(name)
+    }
+}
+
+#[derive(Debug)]
+struct InformationSchema {
+    relations: Arc<dyn Relations>,
+    database: Arc<str>,
+}
+
+#[async_trait]
+impl SchemaProvider for InformationSchema {
+    fn table_names(&self) -> Vec<String> {
+        information_schema::TABLES.iter().map(|table| table.name.to_string()).collect()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let derived = information_schema::TABLES.iter().find(|table| table.name == name);
+        derived.map(|derived| DerivedRows::table(derived, &self.relations, &self.database)).transpose()
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        information_schema::TABLES.iter().any(|table| table.name == name)
     }
 }
 
@@ -87,6 +110,14 @@ struct DerivedRows {
     schema: SchemaRef,
     relations: Arc<dyn Relations>,
     database: Arc<str>,
+}
+
+impl DerivedRows {
+    fn table(derived: &'static Derived, relations: &Arc<dyn Relations>, database: &Arc<str>) -> Result<Arc<dyn TableProvider>> {
+        let schema = (derived.schema)();
+        let rows = DerivedRows { derived, schema: schema.clone(), relations: relations.clone(), database: database.clone() };
+        Ok(Arc::new(StreamingTable::try_new(schema, vec![Arc::new(rows)])?))
+    }
 }
 
 impl Debug for DerivedRows {

@@ -85,7 +85,7 @@ fn is_catalog_type(data_type: &DataType) -> bool {
 
 fn parts(name: &ObjectName) -> Vec<String> {
     let identifiers = name.0.iter().filter_map(|part| part.as_ident());
-    identifiers.map(|ident| crate::model::name::fold(ident)).collect()
+    identifiers.map(crate::model::name::fold).collect()
 }
 
 /// `ARRAY(SELECT …)`, with which psql lists options and roles. DataFusion has no such expression, and we have no such options.

@@ -19,6 +19,8 @@ pub enum Fill<R> {
     SmallInt(fn(&R) -> i16),
     Double(fn(&R) -> f64),
     Text(fn(&R) -> &str),
+    /// NULL where there is none.
+    IntegerOrNull(fn(&R) -> Option<i32>),
     Boolean(fn(&R) -> bool),
     /// What we have none of: always NULL, of the type given.
     Null(DataType),
@@ -45,6 +47,7 @@ impl<R> Column<R> {
             Fill::SmallInt(_) => Field::new(self.name, DataType::Int16, false),
             Fill::Double(_) => Field::new(self.name, DataType::Float64, false),
             Fill::Text(_) => Field::new(self.name, DataType::Utf8, false),
+            Fill::IntegerOrNull(_) => Field::new(self.name, DataType::Int32, true),
             Fill::Boolean(_) => Field::new(self.name, DataType::Boolean, false),
             Fill::Null(data_type) => Field::new(self.name, data_type.clone(), true),
         }
@@ -56,6 +59,7 @@ impl<R> Column<R> {
             Fill::SmallInt(value) => Arc::new(rows.iter().map(value).collect::<Int16Array>()),
             Fill::Double(value) => Arc::new(rows.iter().map(value).collect::<Float64Array>()),
             Fill::Text(value) => Arc::new(StringArray::from_iter_values(rows.iter().map(value))),
+            Fill::IntegerOrNull(value) => Arc::new(rows.iter().map(value).collect::<Int32Array>()),
             Fill::Boolean(value) => Arc::new(rows.iter().map(|row| Some(value(row))).collect::<BooleanArray>()),
             Fill::Null(data_type) => new_null_array(data_type, rows.len()),
         }

@@ -15,12 +15,10 @@ use super::interrupt::{Interrupts, Stop, shutdown_error};
 use super::portal::{Portals, Statements};
 use super::socket::{Frame, Socket, protocol_error};
 use crate::error::Error;
-use crate::session::{Session, TransactionStatus};
+use crate::session::{Forgotten, Session, TransactionStatus};
 
 /// A client that does not read its last message is left behind after this.
 const GOODBYE_MS: u64 = 1_000;
-/// Statements with these tags drop the prepared statements of the protocol too.
-const TAGS_FORGETTING_STATEMENTS: [&str; 2] = ["DISCARD ALL", "DEALLOCATE ALL"];
 
 pub struct Connection {
     pub(super) socket: Socket,
@@ -139,11 +137,20 @@ impl Connection {
         self.socket.put(PgWireBackendMessage::CommandComplete(CommandComplete::new(tag)))
     }
 
-    /// The end of a statement without rows, which may have changed what the connection keeps.
-    pub(super) fn put_done(&mut self, tag: String) -> Result<(), Stop> {
-        if TAGS_FORGETTING_STATEMENTS.contains(&tag.as_str()) {
-            self.statements.clear();
+    /// Drops prepared statements as a statement says.
+    pub(super) fn forget(&mut self, tag: &str, statements: &Forgotten) -> Result<(), Stop> {
+        match statements {
+            Forgotten::All => self.statements.clear(),
+            Forgotten::Named(name) => {
+                self.statements.get(name)?;
+                self.statements.remove(name);
+            }
         }
+        self.put_done(tag.to_string())
+    }
+
+    /// The end of a statement without rows, which may have changed the session's parameters.
+    pub(super) fn put_done(&mut self, tag: String) -> Result<(), Stop> {
         self.put_complete(tag)?;
         self.put_changed_parameters()
     }

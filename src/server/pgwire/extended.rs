@@ -139,6 +139,10 @@ impl Connection {
                         self.put_done(tag)?;
                         return Ok(PortalState::Done);
                     }
+                    Outcome::Forget { tag, statements } => {
+                        self.forget(tag, &statements)?;
+                        return Ok(PortalState::Done);
+                    }
                     Outcome::Rows { schema, rows, tag } => {
                         check_result_type(prepared, &schema)?;
                         Rows::new(rows, formats.to_vec(), tag)

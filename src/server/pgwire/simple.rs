@@ -42,6 +42,7 @@ impl Connection {
         }
         match self.interrupts.run(&mut self.socket, session.execute(&prepared, vec![])).await? {
             Outcome::Done { tag } => self.put_done(tag),
+            Outcome::Forget { tag, statements } => self.forget(tag, &statements),
             Outcome::Rows { schema, rows, tag } => {
                 let formats = vec![Format::Text; schema.fields().len()];
                 self.socket.put(row_description(&schema, &formats))?;

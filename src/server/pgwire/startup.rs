@@ -50,7 +50,7 @@ pub async fn receive_greeting(socket: &mut Socket, keys: &CancelKeys) -> Result<
                 }
                 return Err(Stop::Gone);
             }
-            _ => return Ok(read_greeting(packet).map_err(Stop::Fatal)?),
+            _ => return read_greeting(packet).map_err(Stop::Fatal),
         }
     }
 }

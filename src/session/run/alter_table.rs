@@ -12,7 +12,7 @@ pub async fn run(session: &Session, alter: &AlterTable) -> Result<Outcome> {
     let catalog = flow.catalog.snapshot();
     let Some(object) = catalog.find(ObjectKind::Table, &alter.name) else {
         if alter.if_exists {
-            session.notice(Notice::notice(format!("relation \"{}\" does not exist, skipping", alter.name)));
+            session.notice(Notice::note(format!("relation \"{}\" does not exist, skipping", alter.name)));
             return Ok(Outcome::done("ALTER TABLE"));
         }
         return Err(ObjectKind::Table.undefined(&alter.name).at(alter.name_position));
@@ -41,7 +41,7 @@ fn field(session: &Session, alter: &AlterTable, new: &NewColumn, table: &arrow::
     let column = &new.column;
     if table.field_with_name(column.name.as_str()).is_ok() {
         if new.if_not_exists {
-            session.notice(Notice::notice(format!("column \"{}\" of relation \"{}\" already exists, skipping", column.name, alter.name)));
+            session.notice(Notice::note(format!("column \"{}\" of relation \"{}\" already exists, skipping", column.name, alter.name)));
             return Ok(None);
         }
         return Err(Error::duplicate(format!("column \"{}\" of relation \"{}\" already exists", column.name, alter.name))

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::{Notice, Outcome, Session};
+use super::super::{Notice, Outcome, Services, Session};
+use super::to_the_end;
 use crate::catalog::{Change, Definition, DesiredState, Expectation, Object, ObjectKind, OnViolation, PipelineDef, Snapshot};
 use crate::error::{Error, Result, SqlState};
 use crate::flow::compile::{Compiled, Input};
@@ -21,7 +22,7 @@ pub async fn run(session: &Session, create: &CreatePipeline, text: &str) -> Resu
     let catalog = flow.catalog.snapshot();
     let existing = catalog.find(ObjectKind::Pipeline, &create.name).cloned();
     if existing.is_some() && create.if_not_exists {
-        session.notice(Notice::notice(format!("pipeline \"{}\" already exists, skipping", create.name)));
+        session.notice(Notice::note(format!("pipeline \"{}\" already exists, skipping", create.name)));
         return Ok(Outcome::done("CREATE PIPELINE"));
     }
     if existing.is_some() && !create.or_replace {
@@ -39,16 +40,39 @@ pub async fn run(session: &Session, create: &CreatePipeline, text: &str) -> Resu
         },
     };
     check(session, create, &object, &catalog).await?;
+    let services = session.services.clone();
     match existing {
-        Some(_) => {
-            // The former query's last epoch is committed before the new one takes over at its positions.
-            session.services.supervisor.stop(object.id).await;
-            flow.catalog.commit(vec![Change::Replace(object.clone())]).await?;
-        }
-        None => drop(flow.catalog.commit(vec![Change::Create(object.clone())]).await?),
+        Some(existing) => to_the_end(async move { replace(&services, &existing, object).await }).await?,
+        None => to_the_end(async move { start_new(&services, object).await }).await?,
     }
-    session.services.supervisor.start(&object)?;
     Ok(Outcome::done("CREATE PIPELINE"))
+}
+
+async fn start_new(services: &Services, pipeline: Object) -> Result<()> {
+    services.flow.catalog.commit(vec![Change::Create(pipeline.clone())]).await?;
+    services.supervisor.start(&pipeline)
+}
+
+/// The former query's last epoch is committed before the new one takes over at its positions. When that fails the former one goes on.
+async fn replace(services: &Services, former: &Object, pipeline: Object) -> Result<()> {
+    let _turn = services.supervisor.turn(pipeline.id).await;
+    services.supervisor.stop(pipeline.id).await;
+    let replaced = services.flow.catalog.update(pipeline.id, |object| replace_definition(object, &pipeline)).await;
+    match &replaced {
+        Ok(catalog) => catalog.get(pipeline.id).map(|pipeline| services.supervisor.start(pipeline)),
+        Err(_) => Some(services.supervisor.start(former)),
+    }
+    .transpose()?;
+    replaced.map(drop)
+}
+
+/// Whether it runs is not the statement's to say: a pause that came meanwhile stays.
+fn replace_definition(object: &mut Object, new: &Object) -> Result<()> {
+    if let (Definition::Pipeline(old), Definition::Pipeline(replacement)) = (&object.definition, &new.definition) {
+        let definition = PipelineDef { state: old.state, ..replacement.clone() };
+        *object = Object { sql: new.sql.clone(), definition: Definition::Pipeline(definition), ..object.clone() };
+    }
+    Ok(())
 }
 
 fn define(create: &CreatePipeline, text: &str, catalog: &Snapshot) -> Result<PipelineDef> {

@@ -9,7 +9,7 @@ use crate::sql::CreateSecret;
 pub async fn run(session: &Session, create: &CreateSecret) -> Result<Outcome> {
     let catalog = &session.services.flow.catalog;
     if create.if_not_exists && catalog.snapshot().find(ObjectKind::Secret, &create.name).is_some() {
-        session.notice(Notice::notice(format!("secret \"{}\" already exists, skipping", create.name)));
+        session.notice(Notice::note(format!("secret \"{}\" already exists, skipping", create.name)));
         return Ok(Outcome::done("CREATE SECRET"));
     }
     let id = ObjectId::new();

@@ -17,7 +17,7 @@ pub async fn run(session: &Session, create: &CreateSource, text: &str) -> Result
     let snapshot = flow.catalog.snapshot();
     if let Some(existing) = snapshot.relation(&create.name) {
         if create.if_not_exists {
-            session.notice(Notice::notice(format!("relation \"{}\" already exists, skipping", create.name)));
+            session.notice(Notice::note(format!("relation \"{}\" already exists, skipping", create.name)));
             return Ok(Outcome::done("CREATE SOURCE"));
         }
         return Err(existing.kind().namespace().duplicate(&create.name).at(create.name_position));
@@ -85,7 +85,7 @@ async fn look_for_columns(session: &Session, create: &CreateSource, source: &dyn
     let samples: Vec<_> = sample(source, Look::Oldest).await?.into_iter().map(|(_, records)| records).collect();
     definition.columns = discover(&definition.columns, definition.mode, definition.flatten, &samples);
     if definition.columns.is_empty() {
-        session.notice(Notice::notice(format!(
+        session.notice(Notice::note(format!(
             "no data was found in source \"{}\" yet; its columns will be found when it comes, and SELECT * is possible before",
             create.name
         )));

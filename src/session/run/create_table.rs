@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::Schema;
 use sqlparser::ast::Query;
 
-use super::super::prepare::plan_query;
+use super::super::prepare::plan_rows;
 use super::super::{Notice, Outcome, Session};
 use super::insert;
 use crate::catalog::{Change, Definition, Object, TableColumn, TableDef};
@@ -22,7 +22,7 @@ pub async fn run(session: &Session, create: &CreateTable, text: &str) -> Result<
     let flow = &session.services.flow;
     if let Some(existing) = flow.catalog.snapshot().relation(&create.name) {
         if create.if_not_exists {
-            session.notice(Notice::notice(format!("relation \"{}\" already exists, skipping", create.name)));
+            session.notice(Notice::note(format!("relation \"{}\" already exists, skipping", create.name)));
             return Ok(Outcome::done("CREATE TABLE"));
         }
         return Err(existing.kind().namespace().duplicate(&create.name).at(create.name_position));
@@ -64,6 +64,10 @@ async fn define(create: &CreateTable, lake: &Lake) -> Result<TableDef> {
     if location.as_deref().is_some_and(|location| location.trim_start_matches('/').starts_with('_')) {
         return Err(Error::invalid("a table's location cannot begin with '_'")
             .with_hint("readers pass over such folders, and some are the server's own"));
+    }
+    if let Some(location) = &location {
+        // A place that no table can be at is refused now, not when the table is first read.
+        lake.table(location)?;
     }
     check_columns(create, mode)?;
     Ok(TableDef {
@@ -142,6 +146,6 @@ async fn create_log(lake: &Lake, create: &CreateTable, definition: &TableDef) ->
 }
 
 async fn fill(session: &Session, object: &Object, definition: &TableDef, query: &Query, text: &str) -> Result<u64> {
-    let rows = plan_query(session, query, text).await?;
+    let rows = plan_rows(session, query, text).await?;
     insert::write(session, object, definition, rows).await
 }

@@ -10,7 +10,7 @@ use super::super::{Outcome, Session};
 use crate::catalog::{Definition, Object, SourceDef};
 use crate::error::{Error, Result, SqlState};
 use crate::model::{Name, SqlType};
-use crate::query::system::{SYSTEM_TABLES, schema_of};
+use crate::query::relations;
 use crate::sql::Describe;
 
 pub fn columns() -> SchemaRef {
@@ -23,7 +23,7 @@ pub async fn run(session: &Session, describe: &Describe) -> Result<Outcome> {
     let schema = parts.next();
     let rows = match schema.as_deref() {
         Some("lakewire") => {
-            SYSTEM_TABLES.iter().find(|table| table.name() == name.as_str()).map(|table| of_schema(&schema_of(*table), &[]))
+            relations::browse_system().iter().find(|table| table.name == name.as_str()).map(|table| of_schema(&table.columns, &[]))
         }
         None | Some("public") => match session.services.flow.catalog.snapshot().relation(&name) {
             Some(object) => Some(of_object(session, object).await?),

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::super::{Notice, Outcome, Session};
+use super::super::{Notice, Outcome, Services, Session};
+use super::to_the_end;
 use crate::catalog::{Change, Definition, Object, ObjectKind, Snapshot};
 use crate::error::{Error, Result, SqlState};
 use crate::sql::{self, Dependents, Drop, Files};
@@ -10,14 +11,8 @@ use crate::sql::{self, Dependents, Drop, Files};
 pub async fn run(session: &Session, drop: &Drop) -> Result<Outcome> {
     let catalog = session.services.flow.catalog.snapshot();
     let doomed = doomed(session, drop, &catalog)?;
-    let pipelines: Vec<_> = doomed.iter().filter(|object| object.kind() == ObjectKind::Pipeline).map(|object| object.id).collect();
-    session.services.flow.catalog.commit(doomed.iter().map(|object| Change::Drop(object.id)).collect()).await?;
-    for pipeline in pipelines {
-        session.services.supervisor.remove(pipeline).await;
-    }
-    for object in &doomed {
-        clean_up(session, object, drop.files).await?;
-    }
+    let (services, files) = (session.services.clone(), drop.files);
+    to_the_end(async move { remove(&services, &doomed, files).await }).await?;
     Ok(Outcome::done(format!("DROP {}", drop.kind.keyword())))
 }
 
@@ -28,7 +23,7 @@ fn doomed(session: &Session, drop: &Drop, catalog: &Snapshot) -> Result<Vec<Arc<
     for named in &drop.names {
         let Some(object) = catalog.find(kind, &named.name) else {
             if drop.if_exists {
-                session.notice(Notice::notice(format!("{} \"{}\" does not exist, skipping", kind.as_str(), named.name)));
+                session.notice(Notice::note(format!("{} \"{}\" does not exist, skipping", kind.as_str(), named.name)));
                 continue;
             }
             return Err(kind.undefined(&named.name).at(named.position));
@@ -48,7 +43,7 @@ fn doomed(session: &Session, drop: &Drop, catalog: &Snapshot) -> Result<Vec<Arc<
         (false, Dependents::Restrict) => Err(refusal(&doomed, &dependents)),
         (false, Dependents::Cascade) => {
             for dependent in &dependents {
-                session.notice(Notice::notice(format!("drop cascades to {}", dependent.as_ref())));
+                session.notice(Notice::note(format!("drop cascades to {}", dependent.as_ref())));
             }
             Ok(doomed.into_iter().chain(dependents).collect())
         }
@@ -64,11 +59,23 @@ fn refusal(doomed: &[Arc<Object>], dependents: &[Arc<Object>]) -> Error {
         .with_hint("use DROP … CASCADE to drop the dependent objects too")
 }
 
+/// The definitions go first: what is still there of a dropped object after a crash is never started again.
+async fn remove(services: &Services, doomed: &[Arc<Object>], files: Files) -> Result<()> {
+    services.flow.catalog.commit(doomed.iter().map(|object| Change::Drop(object.id)).collect()).await?;
+    for pipeline in doomed.iter().filter(|object| object.kind() == ObjectKind::Pipeline) {
+        services.supervisor.remove(pipeline.id).await;
+    }
+    for object in doomed {
+        clean_up(services, object, files).await?;
+    }
+    Ok(())
+}
+
 /// A table's files stay unless they are to be purged: a lake is not erased by a slip.
-async fn clean_up(session: &Session, object: &Object, files: Files) -> Result<()> {
+async fn clean_up(services: &Services, object: &Object, files: Files) -> Result<()> {
     match (&object.definition, files) {
-        (Definition::Source(_), _) => session.services.flow.feeds.forget(object.id),
-        (Definition::Table(table), Files::Purge) => session.services.flow.lake.purge(&table.location).await?,
+        (Definition::Source(_), _) => services.flow.feeds.forget(object.id),
+        (Definition::Table(table), Files::Purge) => services.flow.lake.purge(&table.location).await?,
         _ => {}
     }
     Ok(())

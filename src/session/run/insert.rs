@@ -3,22 +3,20 @@
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
-
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::scalar::ScalarValue;
 use futures::StreamExt;
 use sqlparser::ast;
 
-use super::super::prepare::{self, bind, plan_query};
+use super::super::prepare::{self, bind, hide_metadata_columns, plan_query, plan_rows};
 use super::super::{Outcome, Session};
-use crate::catalog::{Definition, Object, ObjectKind, TableDef};
+use crate::catalog::{Definition, Object, TableDef};
 use crate::error::{Error, Result, SqlState};
-use crate::flow::compile::METADATA_COLUMNS;
 use crate::flow::target::{Target, TargetSpec};
 use crate::lake::{Commit, Operation};
-use crate::model::{Name, SchemaMode};
+use crate::model::SchemaMode;
 use crate::query;
-use crate::sql::{self, Insert};
+use crate::sql::Insert;
 
 pub async fn run(session: &Session, insert: &Insert, text: &str, parameters: &[ScalarValue]) -> Result<Outcome> {
     let (object, table) = target(session, insert)?;
@@ -36,35 +34,53 @@ pub async fn plan(session: &Session, insert: &Insert, text: &str) -> Result<Logi
     let snapshot = session.services.flow.lake.table(&table.location)?.refresh().await?;
     if snapshot.schema().fields().is_empty() {
         return match insert.columns.is_empty() {
-            true => plan_query(session, insert.query(), text).await,
+            true => plan_rows(session, insert.query(), text).await,
             false => Err(Error::undefined(format!("column \"{}\" of relation \"{}\" does not exist", insert.columns[0], insert.target))
                 .with_state(SqlState::UNDEFINED_COLUMN)
                 .with_hint("the table has no columns yet: name them in the query, with AS")),
         };
     }
-    let mut statement = insert.ast.clone();
-    let catalog = session.services.flow.catalog.snapshot();
-    if let Some(source) = &mut statement.source {
-        let is_source = |name: &Name| catalog.find(ObjectKind::Source, name).is_some();
-        sql::metadata_columns::hide_from_wildcards(source, &METADATA_COLUMNS, &is_source)?;
-        name_first_columns(&mut statement.columns, source, snapshot.schema());
-    }
-    let planned = prepare::plan(session, ast::Statement::Insert(statement), text).await?;
+    let ast = complete(session, insert, snapshot.schema(), text).await?;
+    let planned = prepare::plan(session, ast::Statement::Insert(ast), text).await?;
     match planned {
         LogicalPlan::Dml(dml) => Ok(Arc::unwrap_or_clone(dml.input)),
         other => Err(Error::internal(format!("INSERT was planned as {}", other.display()))),
     }
 }
 
-/// As in PostgreSQL, fewer values than columns are for the first ones; the planner wants that said.
-fn name_first_columns(columns: &mut Vec<ast::ObjectName>, source: &ast::Query, table: &Schema) {
-    let width = match source.body.as_ref() {
-        ast::SetExpr::Values(values) => values.rows.first().map_or(0, |row| row.content.len()),
-        _ => return,
-    };
-    if columns.is_empty() && width < table.fields().len() {
+/// The statement with the columns that its rows go to. Without a list they are the table's first ones, as in PostgreSQL.
+async fn complete(session: &Session, insert: &Insert, table: &Schema, text: &str) -> Result<ast::Insert> {
+    let mut complete = insert.ast.clone();
+    let width = width(session, insert.query(), text).await?;
+    let columns = if insert.columns.is_empty() { table.fields().len() } else { insert.columns.len() };
+    if width > columns {
+        return Err(Error::syntax("INSERT has more expressions than target columns").at(insert.target_position));
+    }
+    if width < columns && !insert.columns.is_empty() {
+        return Err(Error::syntax("INSERT has more target columns than expressions").at(insert.target_position));
+    }
+    if insert.columns.is_empty() {
         let first = table.fields().iter().take(width);
-        *columns = first.map(|field| ast::ObjectName::from(vec![ast::Ident::with_quote('"', field.name())])).collect();
+        complete.columns = first.map(|field| ast::ObjectName::from(vec![ast::Ident::with_quote('"', field.name())])).collect();
+    }
+    if let Some(query) = &mut complete.source {
+        hide_metadata_columns(session, query)?;
+    }
+    Ok(complete)
+}
+
+/// How many columns the query has.
+async fn width(session: &Session, query: &ast::Query, text: &str) -> Result<usize> {
+    match query.body.as_ref() {
+        ast::SetExpr::Values(values) => {
+            let mut widths = values.rows.iter().map(|row| row.len());
+            let first = widths.next().unwrap_or(0);
+            match widths.all(|width| width == first) {
+                true => Ok(first),
+                false => Err(Error::syntax("VALUES lists must all be the same length")),
+            }
+        }
+        _ => Ok(plan_query(session, query, text).await?.schema().fields().len()),
     }
 }
 

@@ -46,7 +46,12 @@ pub async fn run(session: &Session, prepared: &Prepared, parameters: Vec<ScalarV
         Statement::Commit => Ok(transaction::commit(session)),
         Statement::Rollback => Ok(transaction::rollback(session)),
         Statement::Discard => Ok(set::discard_all(session)),
-        // Prepared statements are the connection's: it drops them when it sees this tag.
-        Statement::Deallocate(_) => Ok(Outcome::done("DEALLOCATE")),
+        Statement::Deallocate(deallocate) => Ok(set::deallocate(deallocate)),
     }
+}
+
+/// Runs work of several steps that must not stop between two of them. A statement's own future is dropped when its client cancels or
+/// leaves; a task of its own goes on.
+async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    tokio::spawn(work).await?
 }

@@ -1,8 +1,8 @@
-//! `SET`, `RESET`, `DISCARD ALL`
+//! `SET`, `RESET`, `DISCARD ALL`, `DEALLOCATE`
 
-use super::super::{Outcome, Session};
+use super::super::{Forgotten, Outcome, Session};
 use crate::error::{Error, Result};
-use crate::sql::{Reset, Set, SetScope, SetValue};
+use crate::sql::{Deallocate, Reset, Set, SetScope, SetValue};
 
 pub fn set(session: &Session, set: &Set) -> Result<Outcome> {
     match set {
@@ -32,5 +32,12 @@ pub fn reset(session: &Session, reset: &Reset) -> Result<Outcome> {
 
 pub fn discard_all(session: &Session) -> Outcome {
     session.variables.lock().reset_all();
-    Outcome::done("DISCARD ALL")
+    Outcome::Forget { tag: "DISCARD ALL", statements: Forgotten::All }
+}
+
+pub fn deallocate(deallocate: &Deallocate) -> Outcome {
+    match deallocate {
+        Deallocate::All => Outcome::Forget { tag: "DEALLOCATE ALL", statements: Forgotten::All },
+        Deallocate::Named(name) => Outcome::Forget { tag: "DEALLOCATE", statements: Forgotten::Named(name.clone()) },
+    }
 }

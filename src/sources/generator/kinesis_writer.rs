@@ -23,7 +23,8 @@ const CALL_BYTES_MAX: usize = 5 << 20;
 // A record and its key; so a call that has not too many records has not too many bytes either.
 const _: () = assert!(CALL_RECORDS_MAX * 2 * RECORD_BYTES_MAX <= CALL_BYTES_MAX);
 
-const CALLS_IN_FLIGHT_MAX: usize = 8;
+/// Enough to keep many shards busy. More would only stand in the service's queue, before those who read.
+const CALLS_IN_FLIGHT_MAX: usize = 2;
 const RETRY_WAIT_MIN: Duration = Duration::from_millis(100);
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Tries in a row in which the service took nothing. With the waits between them, a good minute.

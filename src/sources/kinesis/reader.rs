@@ -143,7 +143,7 @@ impl ShardReader {
             Some(delay) => {
                 tracing::debug!(shard = %self.partition(), ?delay, ?failure, "the shard is asked again later");
                 self.due = Instant::now() + delay;
-                Ok(self.batch(RecordsBuilder::default()))
+                Ok(self.unasked())
             }
         }
     }
@@ -155,7 +155,14 @@ impl ShardReader {
 
     fn not_yet(&mut self) -> Batch {
         self.due = Instant::now() + self.pace.poll_interval;
-        self.batch(RecordsBuilder::default())
+        self.unasked()
+    }
+
+    /// Nothing, because the service was not asked or did not say: that the end is reached cannot be known from it.
+    fn unasked(&self) -> Batch {
+        let millis = self.behind.milliseconds.unwrap_or_default().max(1);
+        let behind = Behind { milliseconds: Some(millis), ..self.behind };
+        Batch { behind, ..self.batch(RecordsBuilder::default()) }
     }
 
     fn batch(&self, records: RecordsBuilder) -> Batch {
@@ -193,7 +200,7 @@ impl PartitionReader for ShardReader {
             return Ok(self.batch(RecordsBuilder::default()));
         }
         if let Turn::NotYet = self.wait().await {
-            return Ok(self.batch(RecordsBuilder::default()));
+            return Ok(self.unasked());
         }
         if self.begins_after(self.clock.now().timestamp_millis()) {
             return Ok(self.not_yet());

@@ -44,7 +44,7 @@ impl Relations for Fixed {
 }
 
 fn context() -> SessionContext {
-    let config = SessionConfig::new().with_default_catalog_and_schema("lakewire", "public").with_information_schema(true);
+    let config = SessionConfig::new().with_default_catalog_and_schema("lakewire", "public");
     let context = SessionContext::new_with_config(config);
     register(&context, Arc::new(Fixed), "ann", "lakewire").unwrap();
     context

@@ -21,19 +21,19 @@ pub(super) fn cell(array: &ArrayRef, field: &Field) -> Result<Box<dyn Cell>> {
         DataType::Int16 => integer::<Int16Type>(&array),
         DataType::Int32 => integer::<Int32Type>(&array),
         DataType::Int64 => integer::<Int64Type>(&array),
-        DataType::Float32 => native::<Float32Type>(&array, |value, out| number::write_real(value, out)),
-        DataType::Float64 => native::<Float64Type>(&array, |value, out| number::write_double(value, out)),
+        DataType::Float32 => native::<Float32Type>(&array, number::write_real),
+        DataType::Float64 => native::<Float64Type>(&array, number::write_double),
         DataType::Decimal128(_, scale) => decimal::<Decimal128Type>(&array, *scale),
         DataType::Decimal256(_, scale) => decimal::<Decimal256Type>(&array, *scale),
-        DataType::Date32 => native::<Date32Type>(&array, |days, out| time::write_date(days, out)),
-        DataType::Time64(_) => native::<Time64MicrosecondType>(&array, |micros, out| time::write_time(micros, out)),
+        DataType::Date32 => native::<Date32Type>(&array, time::write_date),
+        DataType::Time64(_) => native::<Time64MicrosecondType>(&array, time::write_time),
         DataType::Timestamp(_, None) => {
             native::<TimestampMicrosecondType>(&array, |micros, out| time::write_timestamp(micros, time::Zone::None, out))
         }
         DataType::Timestamp(_, Some(_)) => {
             native::<TimestampMicrosecondType>(&array, |micros, out| time::write_timestamp(micros, time::Zone::Utc, out))
         }
-        DataType::Interval(_) => native::<IntervalMonthDayNanoType>(&array, |interval, out| time::write_interval(interval, out)),
+        DataType::Interval(_) => native::<IntervalMonthDayNanoType>(&array, time::write_interval),
         DataType::LargeList(element) => list::text_cell(array.as_list::<i64>(), element)?,
         DataType::Struct(_) | DataType::Map(..) | DataType::Union(..) => json::cell(&array, field)?,
         _ => bytes_cell(&array, put_text, put_hex)?,

@@ -70,6 +70,6 @@ async fn lists_databases_schemas_and_functions() {
     let server = Server::start().await;
     let Some(out) = psql(&server, &["\\l", "\\dn", "\\df nothing", "\\du", "\\conninfo"]).await else { return };
     assert!(out.contains(" lakewire | lakewire | UTF8 "), "{out}");
-    assert!(out.contains(" public | lakewire\n"), "{out}");
+    assert!(out.contains(" public   | lakewire\n"), "{out}");
     assert!(out.contains("You are connected to database \"lakewire\" as user \"lakewire\""), "{out}");
 }

@@ -19,7 +19,7 @@ impl Raw {
     /// Opens and reads the greeting.
     pub async fn greeted(server: &Server) -> Raw {
         let mut raw = Raw::open(server).await;
-        raw.packet(&startup(0x0003_0000, &[("user", "u"), ("application_name", "raw")])).await;
+        raw.packet(&startup(0x0003_0000, &[("user", "u"), ("database", "lakewire"), ("application_name", "raw")])).await;
         assert!(raw.until_ready().await.starts_with("R S S"));
         raw
     }
@@ -118,7 +118,7 @@ async fn encryption_is_declined_and_newer_protocols_are_negotiated() {
         raw.packet(&request.to_be_bytes()).await;
         assert_eq!(raw.stream.read_u8().await.unwrap(), b'N');
     }
-    raw.packet(&startup(0x0003_0002, &[("user", "u"), ("_pq_.x", "1")])).await;
+    raw.packet(&startup(0x0003_0002, &[("user", "u"), ("database", "lakewire"), ("_pq_.x", "1")])).await;
     let greeting = raw.until_ready().await;
     assert!(greeting.starts_with("v0 R S"), "{greeting}");
     assert!(greeting.ends_with("K ZI"), "{greeting}");
@@ -148,8 +148,10 @@ async fn a_bad_start_is_refused() {
 async fn startup_options_are_set() {
     let server = Server::start().await;
     let mut raw = Raw::open(&server).await;
-    raw.packet(&startup(0x0003_0000, &[("user", "u"), ("options", "-c work_mem=1MB --search-path=a\\ b")])).await;
-    assert!(raw.until_ready().await.ends_with("K ZI"));
+    let options = "-c application_name=a\\ b --extra-float-digits=3 -c work_mem=1MB";
+    raw.packet(&startup(0x0003_0000, &[("user", "u"), ("database", "lakewire"), ("options", options)])).await;
+    // What the session does not know is a warning.
+    assert!(raw.until_ready().await.ends_with("K N[42704] ZI"));
 }
 
 #[tokio::test]
@@ -235,4 +237,16 @@ async fn a_wrong_cancel_key_does_nothing() {
     other.packet(&[80_877_102_u32.to_be_bytes(), 1_u32.to_be_bytes(), 1_u32.to_be_bytes()].concat()).await;
     assert!(other.is_closed().await);
     assert_eq!(raw.query("SELECT 1").send().await.until_ready().await, "T D C[SELECT 1] ZI");
+}
+
+#[tokio::test]
+async fn prepared_statements_are_dropped_by_name() {
+    let server = Server::start().await;
+    let mut raw = Raw::greeted(&server).await;
+    raw.parse("s", "SELECT 1").sync().send().await.until_ready().await;
+    assert_eq!(raw.query("DEALLOCATE s").send().await.until_ready().await, "C[DEALLOCATE] ZI");
+    assert_eq!(raw.query("DEALLOCATE s").send().await.until_ready().await, "E[26000] ZI");
+    raw.parse("s", "SELECT 1").sync().send().await.until_ready().await;
+    assert_eq!(raw.query("DEALLOCATE ALL").send().await.until_ready().await, "C[DEALLOCATE ALL] ZI");
+    assert_eq!(raw.bind("", "s").sync().send().await.until_ready().await, "E[26000] ZI");
 }

@@ -25,7 +25,7 @@ fn text(messages: &[SimpleQueryMessage]) -> String {
 async fn statements_of_one_text_run_one_after_another() {
     let client = Server::start().await.connect().await;
     let answer = client.simple_query("CREATE TABLE t AS SELECT 1 AS x; SELECT x, 'a;b' FROM t; ; SELECT x + 1 FROM t").await.unwrap();
-    assert_eq!(text(&answer), " 0;(1,a;b) 1;(2) 1;");
+    assert_eq!(text(&answer), " 1;(1,a;b) 1;(2) 1;");
     // The driver shows the answer to an empty text as a statement without rows.
     assert_eq!(text(&client.simple_query("-- nothing\n;").await.unwrap()), " 0;");
 }
@@ -92,4 +92,13 @@ async fn clients_beyond_the_limit_are_refused() {
     assert_eq!(error.code(), Some(&SqlState::TOO_MANY_CONNECTIONS));
     assert_eq!(error.as_db_error().unwrap().message(), "sorry, too many clients already");
     first.simple_query("SELECT 1").await.unwrap();
+}
+
+#[tokio::test]
+async fn start_up_options_set_variables() {
+    let server = Server::start().await;
+    let settings = format!("host=127.0.0.1 port={} user=lakewire options='-c application_name=a\\\\ b'", server.address.port());
+    let (client, connection) = tokio_postgres::connect(&settings, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    assert_eq!(text(&client.simple_query("SHOW application_name").await.unwrap()), "(a b) 1;");
 }
