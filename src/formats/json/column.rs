@@ -47,29 +47,29 @@ pub(super) enum Values {
     Array { ends: Vec<i32>, elements: Box<Column>, element: SqlType },
 }
 
-/// Texts one behind the other. A batch's payloads stand in one Arrow array, so what is cut out of them has ends within 32 bits.
+/// Texts one behind the other, each of them UTF-8. A batch's payloads stand in one Arrow array, so what is cut out of them has ends within 32 bits.
 pub(super) struct Texts {
     ends: Vec<i32>,
-    text: String,
+    bytes: Vec<u8>,
 }
 
 impl Texts {
     fn new(rows: usize) -> Texts {
-        Texts { ends: no_ends(rows), text: String::new() }
+        Texts { ends: no_ends(rows), bytes: Vec::new() }
     }
 
     /// Whether the ends stay within 32 bits. Of what is not cut out of a payload, only `_rest` has to ask.
     fn has_room(&self, text: &str) -> bool {
-        self.text.len() + text.len() <= i32::MAX as usize
+        self.bytes.len() + text.len() <= i32::MAX as usize
     }
 
     #[inline]
     fn end_value(&mut self) {
-        self.ends.push(self.text.len() as i32);
+        self.ends.push(self.bytes.len() as i32);
     }
 
     pub fn push(&mut self, text: &str) {
-        self.text.push_str(text);
+        self.bytes.extend_from_slice(text.as_bytes());
         self.end_value();
     }
 }
@@ -239,7 +239,7 @@ impl Values {
             Values::Double(values) => values.resize(rows, 0.0),
             Values::Numeric { scaled, .. } => scaled.resize(rows, 0),
             Values::Interval(values) => values.resize(rows, IntervalMonthDayNano::ZERO),
-            Values::Text(Texts { ends, text }) | Values::Json(Texts { ends, text }) => text.truncate(resize_ends(ends, rows)),
+            Values::Text(Texts { ends, bytes }) | Values::Json(Texts { ends, bytes }) => bytes.truncate(resize_ends(ends, rows)),
             Values::Bytea { ends, bytes } => bytes.truncate(resize_ends(ends, rows)),
             Values::Array { ends, elements, .. } => elements.truncate(resize_ends(ends, rows)),
         }
@@ -257,8 +257,8 @@ impl Values {
             Values::Numeric { scaled, precision, scale } => {
                 Arc::new(Decimal128Array::new(scaled.into(), nulls).with_precision_and_scale(precision, scale)?)
             }
-            Values::Text(Texts { ends, text }) | Values::Json(Texts { ends, text }) => {
-                Arc::new(StringArray::try_new(offsets(ends), Buffer::from_vec(text.into_bytes()), nulls)?)
+            Values::Text(Texts { ends, bytes }) | Values::Json(Texts { ends, bytes }) => {
+                Arc::new(StringArray::try_new(offsets(ends), Buffer::from_vec(bytes), nulls)?)
             }
             Values::Bytea { ends, bytes } => Arc::new(BinaryArray::try_new(offsets(ends), Buffer::from_vec(bytes), nulls)?),
             Values::Date(values) => Arc::new(Date32Array::new(values.into(), nulls)),
@@ -283,15 +283,12 @@ impl Texts {
         if bytes.get(cursor.at) != Some(&b'"') {
             return None;
         }
-        let start = cursor.at + 1;
-        let mut end = text::plain_end(bytes, start);
-        match bytes.get(end)? {
-            b'"' => self.text.push_str(&cursor.text()[start..end]),
-            b'\\' => {
-                end = text::end(bytes, start).ok()?.0;
-                text::unescape(&cursor.text()[start..end], &mut self.text);
-            }
-            _ => return None,
+        let (start, len) = (cursor.at + 1, self.bytes.len());
+        let mut end = text::copy_plain(bytes, start, &mut self.bytes);
+        if bytes.get(end) != Some(&b'"') {
+            self.bytes.truncate(len);
+            end = text::end(bytes, start).ok()?.0;
+            text::unescape(&bytes[start..end], &mut self.bytes);
         }
         self.end_value();
         Some(end + 1)

@@ -196,6 +196,8 @@ impl JsonDecoder {
             cursor.at = end;
             return Ok(());
         }
+        // The literal of the step may stop before blanks that this record has.
+        cursor.skip_space();
         if cursor.is_at("null") {
             cursor.at += "null".len();
             return Ok(());

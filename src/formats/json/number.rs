@@ -8,6 +8,8 @@ const DOUBLE_DIGITS_MAX: usize = 17;
 const EXACT_POWERS: [f64; 23] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22];
 
+const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
 /// What a number settles to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Number {
@@ -103,14 +105,39 @@ pub fn plain_decimal(text: &str, at: usize) -> Option<(f64, usize)> {
     Some((if negative { -value } else { value }, end))
 }
 
-/// The digits from `at` on, appended to `value`. Wraps around where they are too many; callers count them.
+/// The digits from `at` on, appended to `value`, and where they end. Wraps around where they are too many; callers count them.
 #[inline]
 fn digits(bytes: &[u8], mut at: usize, mut value: u64) -> (u64, usize) {
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let (digits, count) = leading_digits(*chunk);
+        value = value.wrapping_mul(POWERS[count]).wrapping_add(digits);
+        at += count;
+        if count < 8 {
+            return (value, at);
+        }
+    }
     while let Some(digit) = bytes.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
         value = value.wrapping_mul(10).wrapping_add(digit as u64);
         at += 1;
     }
     (value, at)
+}
+
+/// What the digits at the start of eight bytes say, and how many they are. Without a branch on their number, which nobody can foretell.
+#[inline]
+fn leading_digits(bytes: [u8; 8]) -> (u64, usize) {
+    const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+    const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
+    // Adding it sets the high bit of a byte above 9. A carry can only mark bytes behind a true mark, and the first one counts.
+    const TO_HIGH: u64 = u64::from_le_bytes([0x80 - 10; 8]);
+    let digits = u64::from_le_bytes(bytes) ^ ZEROS;
+    let others = (digits.wrapping_add(TO_HIGH) | digits) & HIGHS;
+    let count = others.trailing_zeros() as usize / 8;
+    // Moved to the end, with zeros before them, eight digits are added up in pairs, fours and eights.
+    let digits = digits.checked_shl(64 - 8 * count as u32).unwrap_or(0);
+    let pairs = digits.wrapping_mul((10 << 8) + 1) >> 8 & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul((100 << 16) + 1) >> 16 & 0x0000_ffff_0000_ffff;
+    (fours.wrapping_mul((10_000 << 32) + 1) >> 32, count)
 }
 
 /// One to 18 digits stand there, and no leading zero.

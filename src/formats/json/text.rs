@@ -18,9 +18,9 @@ impl<'a> Text<'a> {
         if !self.escaped {
             return Cow::Borrowed(self.raw);
         }
-        let mut value = String::with_capacity(self.raw.len());
-        unescape(self.raw, &mut value);
-        Cow::Owned(value)
+        let mut value = Vec::with_capacity(self.raw.len());
+        unescape(self.raw.as_bytes(), &mut value);
+        Cow::Owned(String::from_utf8(value).expect("escapes are cut out of a text between characters"))
     }
 }
 
@@ -41,41 +41,73 @@ pub fn end(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Flaw> {
     }
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
-
-/// The first quote, backslash or control character from `at` on; the end of `bytes` if there is none. Eight bytes at a time
-/// (S. E. Anderson, Bit Twiddling Hacks, "hasless"): a borrow can only mark bytes behind a true mark, and the first one counts.
+/// The first quote, backslash or control character from `at` on; the end of `bytes` if there is none.
 #[inline]
 pub fn plain_end(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*chunk);
-        let quote = word ^ (ONES * b'"' as u64);
-        let backslash = word ^ (ONES * b'\\' as u64);
-        let marks = (quote.wrapping_sub(ONES) & !quote)
-            | (backslash.wrapping_sub(ONES) & !backslash)
-            | (word.wrapping_sub(ONES * b' ' as u64) & !word);
-        if marks & HIGHS != 0 {
-            return at + (marks & HIGHS).trailing_zeros() as usize / 8;
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<LANES>()) {
+        let plain = plain_len(chunk);
+        at += plain;
+        if plain < LANES {
+            return at;
         }
-        at += 8;
     }
-    while bytes.get(at).is_some_and(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)) {
-        at += 1;
+    at + bytes[at..].iter().take_while(|byte| !is_special(**byte)).count()
+}
+
+/// Appends the plain bytes from `at` on to `out`, and says where they end: `plain_end` and a copy in one.
+#[inline]
+pub fn copy_plain(bytes: &[u8], mut at: usize, out: &mut Vec<u8>) -> usize {
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<LANES>()) {
+        // The whole chunk and then less of it: a copy of a length that is known is a move.
+        let len = out.len();
+        out.extend_from_slice(chunk);
+        let plain = plain_len(chunk);
+        at += plain;
+        if plain < LANES {
+            out.truncate(len + plain);
+            return at;
+        }
     }
-    at
+    let end = plain_end(bytes, at);
+    out.extend_from_slice(&bytes[at..end]);
+    end
+}
+
+const LANES: usize = 16;
+
+/// How many bytes of the chunk are plain before the first that is not.
+#[inline(always)]
+fn plain_len(chunk: &[u8; LANES]) -> usize {
+    let word = u128::from_le_bytes(*chunk);
+    let marks = special_marks(word as u64) as u128 | (special_marks((word >> 64) as u64) as u128) << 64;
+    marks.trailing_zeros() as usize / 8
+}
+
+/// Sets the high bit of each byte that is not plain (S. E. Anderson, Bit Twiddling Hacks, "hasless"). A borrow can only mark bytes behind a true
+/// mark, and the first one counts.
+#[inline(always)]
+fn special_marks(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
+    let (quote, backslash) = (word ^ (ONES * b'"' as u64), word ^ (ONES * b'\\' as u64));
+    let below_space = word.wrapping_sub(ONES * b' ' as u64) & !word;
+    (quote.wrapping_sub(ONES) & !quote | backslash.wrapping_sub(ONES) & !backslash | below_space) & HIGHS
+}
+
+fn is_special(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | 0..b' ')
 }
 
 /// Appends what `raw`, whose escapes were found good, stands for.
-pub fn unescape(raw: &str, out: &mut String) {
+pub fn unescape(raw: &[u8], out: &mut Vec<u8>) {
     let mut rest = raw;
-    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
-        out.push_str(&rest[..at]);
-        let (character, len) = escape(&rest.as_bytes()[at..]).expect("the escapes were checked when the string was scanned");
-        out.push(character);
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        out.extend_from_slice(&rest[..at]);
+        let (character, len) = escape(&rest[at..]).expect("the escapes were checked when the string was scanned");
+        out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
         rest = &rest[at + len..];
     }
-    out.push_str(rest);
+    out.extend_from_slice(rest);
 }
 
 fn escape_len(bytes: &[u8]) -> Option<usize> {
