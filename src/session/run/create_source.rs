@@ -1,9 +1,13 @@
 //! `CREATE SOURCE [IF NOT EXISTS] name [(columns)] WITH (connector = …, …)`
 
+use std::collections::HashSet;
+
 use super::super::{Notice, Outcome, Session};
 use crate::catalog::{Change, Definition, Format, Object, SourceDef};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
+use crate::flow::compile::METADATA_COLUMNS;
 use crate::formats::json::discover;
+use crate::model::column::REST_COLUMN;
 use crate::model::{ObjectId, SchemaMode, SourceColumn, name};
 use crate::query::peek::{Look, sample};
 use crate::sources::{self, Source};
@@ -41,6 +45,7 @@ pub async fn run(session: &Session, create: &CreateSource, text: &str) -> Result
 
 /// Checks everything that can be checked without asking anybody.
 fn define(create: &CreateSource) -> Result<SourceDef> {
+    refuse_one_field_twice(create)?;
     let mut options = create.options.clone();
     let connector_name = options.require_text("connector")?;
     let connector = sources::connector(&connector_name)?;
@@ -72,13 +77,25 @@ fn define(create: &CreateSource) -> Result<SourceDef> {
 
 fn declared(column: &crate::sql::ColumnDef) -> Result<SourceColumn> {
     let name = column.name.to_string();
-    if crate::flow::compile::METADATA_COLUMNS.contains(&name.as_str()) {
+    if METADATA_COLUMNS.contains(&name.as_str()) || name == REST_COLUMN {
         return Err(Error::invalid(format!("column name \"{}\" is reserved", name::quote(&name)))
             .with_detail("every source has a column of this name")
             .at(column.position));
     }
     let field = name.to_lowercase();
     Ok(SourceColumn { name, field, data_type: column.data_type.clone(), not_null: column.not_null, declared: true })
+}
+
+/// A field of the records can fill one column, whatever its spelling.
+fn refuse_one_field_twice(create: &CreateSource) -> Result<()> {
+    let mut fields = HashSet::new();
+    match create.columns.iter().find(|column| !fields.insert(column.name.as_str().to_lowercase())) {
+        None => Ok(()),
+        Some(twin) => Err(Error::duplicate(format!("column \"{}\" differs from another only in case", twin.name))
+            .with_state(SqlState::DUPLICATE_COLUMN)
+            .with_detail("the names of JSON fields are folded to lower case")
+            .at(twin.position)),
+    }
 }
 
 async fn look_for_columns(session: &Session, create: &CreateSource, source: &dyn Source, definition: &mut SourceDef) -> Result<()> {
