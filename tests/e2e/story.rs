@@ -3,7 +3,7 @@
 
 use crate::servers::{Part, Place, Server, Summary, read_delta, summary};
 
-const SEED: u64 = 7;
+pub const SEED: u64 = 7;
 const PARTITIONS: u64 = 2;
 
 /// How many records, and how fast.

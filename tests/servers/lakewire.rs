@@ -64,6 +64,15 @@ impl Setup {
 
     pub async fn start(self) -> Server {
         let slot = slot().await;
+        self.start_with(Some(slot)).await
+    }
+
+    /// Starts a second server within the slot of the first: a test that waited for another slot while it holds one could wait for ever.
+    pub async fn start_beside(self, _first: &Server) -> Server {
+        self.start_with(None).await
+    }
+
+    async fn start_with(self, slot: Option<SemaphorePermit<'static>>) -> Server {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let process = self.spawn(folder.path());
         let mut server = Server { setup: self, process, listen: None, folder, _slot: slot };
@@ -125,7 +134,7 @@ pub struct Server {
     process: Process,
     listen: Option<Listen>,
     folder: TempDir,
-    _slot: SemaphorePermit<'static>,
+    _slot: Option<SemaphorePermit<'static>>,
 }
 
 impl Server {
