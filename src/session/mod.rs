@@ -8,6 +8,7 @@ mod outcome;
 mod prepare;
 mod run;
 mod services;
+mod table_folders;
 mod transaction;
 mod variables;
 

@@ -6,8 +6,9 @@ use arrow::datatypes::Schema;
 use sqlparser::ast::Query;
 
 use super::super::prepare::plan_rows;
+use super::super::table_folders;
 use super::super::{Notice, Outcome, Session};
-use super::{insert, table_folders};
+use super::insert;
 use crate::catalog::{Change, Definition, Object, Snapshot, TableColumn, TableDef};
 use crate::error::{Error, Result, SqlState};
 use crate::lake::Lake;

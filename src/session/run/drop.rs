@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::super::table_folders;
 use super::super::{Notice, Outcome, Services, Session};
-use super::{table_folders, to_the_end};
+use super::to_the_end;
 use crate::catalog::{Change, Definition, Object, ObjectKind, Snapshot};
 use crate::error::{Error, Kind, Result, SqlState};
 use crate::sql::{self, Dependents, Drop, Files};

@@ -14,7 +14,6 @@ pub mod insert;
 mod query;
 mod set;
 pub mod show;
-mod table_folders;
 mod transaction;
 
 use datafusion::scalar::ScalarValue;
