@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::FlowServices;
 use super::events::EventKind;
-use super::job::{self, Control, Flushes, JobSpec, JobState, JobStatus, Status};
+use super::job::{self, Control, JobSpec, JobState, JobStatus, StandingOrders, Status};
 use crate::catalog::{Definition, DesiredState, Object};
 use crate::error::{Error, Result};
 use crate::model::{Name, ObjectId};
@@ -178,12 +178,12 @@ impl Entry {
 
 /// The life of a job: runs, and runs again.
 async fn supervise(spec: JobSpec, services: Arc<FlowServices>, status: Arc<JobStatus>, mut orders: mpsc::Receiver<Control>) {
-    let mut flushes = Flushes::default();
+    let mut standing = StandingOrders::default();
     let mut backoff = BACKOFF_MIN;
     loop {
         let epoch_before = status.get().epoch;
         status.starting();
-        let run = AssertUnwindSafe(job::run(&spec, &services, &status, &mut orders, &mut flushes)).catch_unwind().await;
+        let run = AssertUnwindSafe(job::run(&spec, &services, &status, &mut orders, &mut standing)).catch_unwind().await;
         let error = match run {
             Ok(Ok(())) => {
                 services.events.add(EventKind::JobStopped, spec.name.as_str(), "stopped; the open epoch is committed");
@@ -192,7 +192,7 @@ async fn supervise(spec: JobSpec, services: Arc<FlowServices>, status: Arc<JobSt
             Ok(Err(error)) => error,
             Err(_) => Error::internal("the job panicked").with_hint("please report this; the server's log has the details"),
         };
-        if flushes.is_stopping {
+        if standing.is_stopping {
             let what = format!("stopped without its last commit, which comes again: {}", error.one_line());
             services.events.add(EventKind::JobStopped, spec.name.as_str(), &what);
             return;
@@ -202,8 +202,8 @@ async fn supervise(spec: JobSpec, services: Arc<FlowServices>, status: Arc<JobSt
             backoff = BACKOFF_MIN;
         }
         let goes_on = match error.kind().is_retryable() {
-            true => wait_to_retry(&spec, &services, &status, &mut orders, &mut flushes, &error, backoff).await,
-            false => fail(&spec, &services, &status, &mut orders, &mut flushes, &error).await,
+            true => wait_to_retry(&spec, &services, &status, &mut orders, &mut standing, &error, backoff).await,
+            false => fail(&spec, &services, &status, &mut orders, &mut standing, &error).await,
         };
         if !goes_on {
             return;
@@ -217,7 +217,7 @@ async fn wait_to_retry(
     services: &FlowServices,
     status: &JobStatus,
     orders: &mut mpsc::Receiver<Control>,
-    flushes: &mut Flushes,
+    standing: &mut StandingOrders,
     error: &Error,
     backoff: Duration,
 ) -> bool {
@@ -228,7 +228,7 @@ async fn wait_to_retry(
         tokio::select! {
             () = sleep_until(until) => return true,
             order = orders.recv() => match order {
-                Some(Control::Flush(answer)) => flushes.add(answer),
+                Some(Control::Flush(answer)) => standing.add(answer),
                 Some(Control::Stop) | None => return false,
             }
         }
@@ -241,11 +241,11 @@ async fn fail(
     services: &FlowServices,
     status: &JobStatus,
     orders: &mut mpsc::Receiver<Control>,
-    flushes: &mut Flushes,
+    standing: &mut StandingOrders,
     error: &Error,
 ) -> bool {
     status.failed(error);
-    *flushes = Flushes::default();
+    *standing = StandingOrders::default();
     services.events.add(EventKind::JobFailed, spec.name.as_str(), &error.one_line());
     tracing::error!(job = spec.name.as_str(), ?error, "the job has failed");
     loop {

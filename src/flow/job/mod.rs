@@ -46,13 +46,13 @@ pub enum Control {
 
 /// Orders that outlive a run that fails and is tried again.
 #[derive(Default)]
-pub struct Flushes {
+pub struct StandingOrders {
     waiting: Vec<oneshot::Sender<()>>,
     /// The job was told to stop. If its last commit fails, it stops all the same: what is not committed is read again later.
     pub is_stopping: bool,
 }
 
-impl Flushes {
+impl StandingOrders {
     pub fn add(&mut self, answer: oneshot::Sender<()>) {
         self.waiting.push(answer);
     }
@@ -71,7 +71,7 @@ pub async fn run(
     services: &FlowServices,
     status: &JobStatus,
     control: &mut mpsc::Receiver<Control>,
-    flushes: &mut Flushes,
+    standing: &mut StandingOrders,
 ) -> Result<()> {
     let (epoch, positions) = OpenEpoch::recover(spec, services, status).await?;
     let inputs = Inputs::open(spec, &services.feeds, positions).await?;
@@ -79,7 +79,7 @@ pub async fn run(
     job.epoch.take_over(job.inputs.positions()).await?;
     status.running(job.inputs.status());
     services.events.add(EventKind::JobStarted, spec.name.as_str(), &format!("running from epoch {}", job.epoch.number()));
-    job.work(control, flushes).await
+    job.work(control, standing).await
 }
 
 struct Job<'a> {
@@ -92,26 +92,26 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    async fn work(&mut self, control: &mut mpsc::Receiver<Control>, flushes: &mut Flushes) -> Result<()> {
+    async fn work(&mut self, control: &mut mpsc::Receiver<Control>, standing: &mut StandingOrders) -> Result<()> {
         let mut listing = interval(LISTING_INTERVAL);
         listing.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let wake = self.inputs.wake();
-        if !flushes.waiting.is_empty() {
+        if !standing.waiting.is_empty() {
             self.inputs.mark().await?;
         }
         loop {
             let is_busy = self.take_batches().await?;
             self.commit_if_due().await?;
-            self.answer_flushes(flushes).await?;
+            self.answer_flushes(standing).await?;
             tokio::select! {
                 biased;
                 order = control.recv() => match order {
                     Some(Control::Flush(answer)) => {
-                        flushes.add(answer);
+                        standing.add(answer);
                         self.inputs.mark().await?;
                     }
                     Some(Control::Stop) | None => {
-                        flushes.is_stopping = true;
+                        standing.is_stopping = true;
                         return self.commit().await;
                     }
                 },
@@ -207,10 +207,10 @@ impl Job<'_> {
         Ok(())
     }
 
-    async fn answer_flushes(&mut self, flushes: &mut Flushes) -> Result<()> {
-        if !flushes.waiting.is_empty() && self.inputs.have_passed_mark() {
+    async fn answer_flushes(&mut self, standing: &mut StandingOrders) -> Result<()> {
+        if !standing.waiting.is_empty() && self.inputs.have_passed_mark() {
             self.commit().await?;
-            flushes.answer_all();
+            standing.answer_all();
         }
         Ok(())
     }
