@@ -69,8 +69,16 @@ impl Session {
         run::run(self, prepared, parameters).await
     }
 
+    /// What came up since the last call, as far as `client_min_messages` lets it through.
     pub fn take_notices(&self) -> Vec<Notice> {
-        std::mem::take(&mut *self.notices.lock())
+        let wanted: &[&str] = match self.variables.lock().get("client_min_messages").map(|level| level.to_lowercase()).as_deref() {
+            Ok("warning") => &["WARNING"],
+            Ok("error") => &[],
+            _ => &["NOTICE", "WARNING"],
+        };
+        let mut notices = std::mem::take(&mut *self.notices.lock());
+        notices.retain(|notice| wanted.contains(&notice.severity));
+        notices
     }
 
     pub fn transaction_status(&self) -> TransactionStatus {
