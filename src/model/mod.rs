@@ -1,5 +1,6 @@
-//! The nouns everything above speaks: names, ids, types, columns, options, positions. Plain values, no I/O.
+//! The nouns everything above speaks: names, ids, types, columns, options, positions, changes. Plain values, no I/O.
 
+pub mod change;
 pub mod column;
 pub mod id;
 pub mod name;
@@ -7,6 +8,7 @@ pub mod options;
 pub mod position;
 pub mod types;
 
+pub use change::Changes;
 pub use column::{SchemaMode, SourceColumn};
 pub use id::{Epoch, JobId, ObjectId};
 pub use name::Name;
