@@ -2,7 +2,9 @@
 
 mod constant;
 mod filter;
+mod linear;
 mod map;
+mod merge;
 mod recompute;
 mod stateless;
 mod union;
@@ -15,7 +17,9 @@ use crate::model::Changes;
 
 pub use constant::Constant;
 pub use filter::Filter;
+pub use linear::{Aggregate, Linear, accumulator_for};
 pub use map::Map;
+pub use merge::Merge;
 pub use recompute::Recompute;
 pub use stateless::Stateless;
 pub use union::Union;

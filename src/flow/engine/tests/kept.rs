@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::datasource::MemTable;
@@ -37,7 +36,7 @@ impl Tables {
     pub async fn ask(&self, query: &str) -> RecordBatch {
         let context = sql::planner::context(Arc::new(RuntimeEnv::default()), 1).unwrap();
         for (name, rows) in &self.0 {
-            let table = MemTable::try_new(rows.schema(), vec![vec![repeated(rows)]]).unwrap();
+            let table = MemTable::try_new(rows.schema(), vec![vec![rows.repeated().unwrap()]]).unwrap();
             context.register_table(name.as_str(), Arc::new(table)).unwrap();
         }
         let frame = context.sql(query).await.unwrap_or_else(|error| panic!("{query}: {error}"));
@@ -71,19 +70,13 @@ impl Kept {
         if (0..self.answer.len()).any(|row| self.answer.weight(row) < 0) {
             return Some("the view has rows less than no times".to_string());
         }
-        let (ours, theirs) = (lines(&repeated(&self.answer)), lines(answer));
+        let (ours, theirs) = (lines(&self.answer.repeated().unwrap()), lines(answer));
         if ours == theirs {
             return None;
         }
         let explain = self.dataflow.explain().join("\n");
         Some(format!("{}\n{explain}\nkept:\n{}\nasked:\n{}", self.query, ours.join("\n"), theirs.join("\n")))
     }
-}
-
-/// Each row as often as it is there.
-pub fn repeated(changes: &Changes) -> RecordBatch {
-    let places = (0..changes.len()).flat_map(|row| std::iter::repeat_n(row as u32, changes.weight(row) as usize));
-    take_record_batch(changes.rows(), &UInt32Array::from_iter_values(places)).unwrap()
 }
 
 /// The rows as sorted text. Sums of floats depend on their order in the last digits, which are left out.
