@@ -1,5 +1,6 @@
 //! A query that is kept, beside the tables it is kept over and DataFusion's own answer.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -50,6 +51,8 @@ pub struct Kept {
     pub query: String,
     pub dataflow: Dataflow,
     pub answer: Changes,
+    /// By state, what was saved of it so far.
+    saved: HashMap<String, Vec<Changes>>,
 }
 
 impl Kept {
@@ -57,12 +60,28 @@ impl Kept {
         let parsed = sql::parse_query(query).unwrap_or_else(|error| panic!("{query}: {error}"));
         let dataflow = Dataflow::plan(&parsed, relations).await.unwrap_or_else(|error| panic!("{query}: {error:?}"));
         let answer = Changes::empty(dataflow.schema().clone());
-        Kept { query: query.to_string(), dataflow, answer }
+        Kept { query: query.to_string(), dataflow, answer, saved: HashMap::new() }
     }
 
     pub async fn tick(&mut self, changes: &[Changes], now_micros: i64) {
         let made = self.dataflow.tick(changes, now_micros).await.unwrap_or_else(|error| panic!("{}: {error:?}", self.query));
         self.answer = Changes::concat(self.dataflow.schema(), &[self.answer.clone(), made]).unwrap().consolidated().unwrap();
+    }
+
+    /// Saves the state, makes everything anew and goes on from what was saved.
+    pub async fn save_and_restore(&mut self, relations: &[Relation]) {
+        for (name, state) in self.dataflow.states() {
+            let changes = state.take_changes().unwrap();
+            self.saved.entry(name).or_default().push(changes);
+        }
+        let parsed = sql::parse_query(&self.query).unwrap();
+        self.dataflow = Dataflow::plan(&parsed, relations).await.unwrap();
+        for (name, state) in self.dataflow.states() {
+            for changes in &self.saved[&name] {
+                state.restore(changes).unwrap();
+            }
+        }
+        self.dataflow.resume();
     }
 
     /// `None` if the view equals `answer`, else both.
