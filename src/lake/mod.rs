@@ -5,6 +5,7 @@
 //! 2. `Table::evolve` gives the table the columns that it lacks.
 //! 3. `Table::writer` makes data files. They exist, and no log names them.
 //! 4. `Table::commit` names them in the log, with the writer's transaction: exactly once, whatever answers are lost (`commit`).
+//!    Files are taken away, and others put in their place, by `RewritingTurn::commit` (`rewrite`).
 //! 5. `LakeTable` shows a snapshot to DataFusion, which reads only the files that can matter (`scan`).
 //!
 //! Nothing here overwrites or deletes an object that a log has ever named.
@@ -19,6 +20,7 @@ mod table;
 
 mod commit;
 mod log;
+mod rewrite;
 mod protocol;
 mod schema;
 
@@ -36,8 +38,9 @@ mod tests;
 
 pub use commit::{AddedFile, AppTransaction, Commit, Committed, Operation};
 pub use file_list::Totals;
+pub use rewrite::{DataFile, RemovedFile, Rewrite, Rewritten, RewritingTurn};
 pub use root::Lake;
-pub use scan::LakeTable;
+pub use scan::{AddressedTable, FILE, LakeTable, ROW};
 pub use snapshot::Snapshot;
 pub use table::Table;
 pub use writer::TableWriter;

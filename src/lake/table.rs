@@ -34,6 +34,8 @@ pub struct Table {
     reading: tokio::sync::Mutex<()>,
     /// Held by the one task that writes: our own writers need not race each other to the store.
     writing: tokio::sync::Mutex<()>,
+    /// Held by the one task that removes files, from reading to committing. Those who only append do not wait for it.
+    pub(super) rewriting: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug, Clone)]
@@ -47,7 +49,7 @@ impl Table {
     pub(super) fn new(lake: Lake, location: String, path: Path) -> Table {
         let log = Log::new(lake.store().clone(), &path);
         let turn = || tokio::sync::Mutex::new(());
-        Table { lake, location, path, log, known: RwLock::new(None), reading: turn(), writing: turn() }
+        Table { lake, location, path, log, known: RwLock::new(None), reading: turn(), writing: turn(), rewriting: Arc::new(turn()) }
     }
 
     /// The location it was opened by, relative to the lake's root.
