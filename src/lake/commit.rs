@@ -122,14 +122,15 @@ impl Table {
         let _turn = self.writing_turn().await;
         let begun_at = self.end_to_write_after().await?;
         let operation = commit.operation.clone();
-        let advanced = self.advance(operation, |snapshot| {
-            if commit.transaction.as_ref().is_some_and(|wanted| snapshot.transaction(&wanted.app_id) >= Some(wanted.version)) {
-                return Ok(Advance::Nothing);
-            }
-            check_fits(&commit, &begun_at, snapshot)?;
-            Ok(Advance::Write(self.append_actions(&commit)))
-        })
-        .await?;
+        let advanced = self
+            .advance(operation, |snapshot| {
+                if commit.transaction.as_ref().is_some_and(|wanted| snapshot.transaction(&wanted.app_id) >= Some(wanted.version)) {
+                    return Ok(Advance::Nothing);
+                }
+                check_fits(&commit, &begun_at, snapshot)?;
+                Ok(Advance::Write(self.append_actions(&commit)))
+            })
+            .await?;
         match advanced {
             Advanced::To(version) => Ok(Committed::At(version)),
             Advanced::Nothing | Advanced::GivenUp => Ok(Committed::Already),

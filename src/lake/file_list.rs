@@ -150,13 +150,6 @@ impl FileList {
         self.chunks.iter().map(hits).sum()
     }
 
-    /// A list of some of the files.
-    pub fn of_chunks(shape: Arc<Shape>, chunks: Vec<Chunk>) -> FileList {
-        let mut totals = Totals::default();
-        chunks.iter().for_each(|chunk| totals.add(chunk.totals()));
-        FileList { shape, chunks, totals }
-    }
-
     /// Drops the files with these keys. Chunks without any of them stay shared.
     pub fn remove(&mut self, keys: &HashSet<FileKey>) -> Result<()> {
         if keys.is_empty() {
@@ -177,7 +170,7 @@ impl FileList {
 }
 
 impl Chunk {
-    fn of(adds: &[&Add], shape: &Shape) -> Result<Chunk> {
+    pub fn of(adds: &[&Add], shape: &Shape) -> Result<Chunk> {
         let paths = adds.iter().map(|add| data_path(&add.path).map(String::from)).collect::<Result<Vec<_>>>()?;
         let spelled: StringArray = adds.iter().zip(&paths).map(|(add, path)| (add.path != *path).then_some(add.path.as_str())).collect();
         let vectors = adds.iter().map(|add| add.deletion_vector.as_ref().map(|vector| vector.unique_id()));

@@ -72,11 +72,6 @@ impl Snapshot {
         self.last_rewrite > version
     }
 
-    /// The same table with other files.
-    pub(super) fn with_files(&self, files: FileList) -> Snapshot {
-        Snapshot { files, ..self.clone() }
-    }
-
     pub(super) fn next_version(&self) -> i64 {
         self.version.map_or(0, |version| version + 1)
     }
@@ -95,8 +90,12 @@ impl Snapshot {
 
     /// Whether the files are simply to be read: no column mapping, no deletion vector, nothing we do not know.
     pub(super) fn reads_plainly(&self) -> bool {
-        let by_protocol = self.metadata.as_ref().is_none_or(|metadata| self.protocol.reads_plainly(metadata));
-        by_protocol && self.totals().files_with_deletion_vector == 0
+        self.maps_plainly() && self.totals().files_with_deletion_vector == 0
+    }
+
+    /// Whether files without deletion vectors are simply to be read.
+    pub(super) fn maps_plainly(&self) -> bool {
+        self.metadata.as_ref().is_none_or(|metadata| self.protocol.reads_plainly(metadata))
     }
 
     /// Fails by name if we cannot append to this table.

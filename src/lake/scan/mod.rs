@@ -91,4 +91,3 @@ impl TableProvider for LakeTable {
         }
     }
 }
-
