@@ -40,6 +40,7 @@ pub struct Addresses(Mutex<Vec<DataFile>>);
 impl AddressedTable {
     /// Errors: `Unsupported` if the files cannot be read row by row: deletion vectors, column mapping.
     pub fn new(table: Arc<Table>, snapshot: Arc<Snapshot>) -> crate::error::Result<AddressedTable> {
+        snapshot.check_rewritable()?;
         if !snapshot.reads_plainly() {
             return Err(Error::unsupported("cannot change rows of this table")
                 .with_detail("it has deletion vectors, column mapping or a reader feature that is not known")
@@ -59,12 +60,15 @@ impl AddressedTable {
         self.addresses.0.lock().get(usize::try_from(number).ok()?).cloned()
     }
 
-    /// The files of the rows for which all filters hold, if what the log knows tells exactly these.
+    /// The files of the rows for which all filters hold, if what the log knows tells exactly these, and how many rows they have.
     pub fn files_of_exactly(&self, filters: &[Expr], state: &dyn Session) -> Result<Option<Vec<DataFile>>> {
         if !filters.iter().all(|filter| select::is_exact(filter, self.snapshot.files().shape())) {
             return Ok(None);
         }
         let chunks = select::files(&self.snapshot, filters, state)?;
+        if chunks.iter().any(|chunk| chunk.totals().files_without_row_count > 0) {
+            return Ok(None);
+        }
         Ok(Some(chunks.iter().flat_map(|chunk| (0..chunk.len()).map(|file| DataFile::new(chunk, file))).collect()))
     }
 }
