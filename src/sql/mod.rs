@@ -54,6 +54,7 @@ pub mod result_names;
 pub mod set_aside;
 mod split;
 mod syntax_error;
+mod windows;
 mod with_scopes;
 
 #[cfg(test)]
