@@ -28,8 +28,10 @@ macro_rules! scripts {
 }
 
 scripts! {
+    alter_materialized_view,
     alter_pipeline,
     alter_table,
+    create_materialized_view,
     create_pipeline,
     create_secret,
     create_source,
@@ -46,6 +48,7 @@ scripts! {
     system_tables,
     transaction,
     types,
+    windows,
 }
 
 #[test]
