@@ -23,7 +23,9 @@ pub fn parse(reader: &mut Reader) -> Result<Truncate> {
     }
     reader.accept(&["CONTINUE", "IDENTITY"]);
     if reader.peek(&["CASCADE"]) {
-        return Err(Error::unsupported("TRUNCATE … CASCADE is not supported").with_detail("no table refers to another").at(reader.position()));
+        return Err(Error::unsupported("TRUNCATE … CASCADE is not supported")
+            .with_detail("no table refers to another")
+            .at(reader.position()));
     }
     reader.accept(&["RESTRICT"]);
     Ok(Truncate { tables })
