@@ -8,6 +8,7 @@ mod map;
 mod merge;
 mod recompute;
 mod stateless;
+mod temporal;
 mod union;
 
 use async_trait::async_trait;
@@ -24,6 +25,7 @@ pub use map::Map;
 pub use merge::Merge;
 pub use recompute::Recompute;
 pub use stateless::Stateless;
+pub use temporal::{Comparison, NOW, Temporal, now_schema};
 pub use union::Union;
 
 /// When a tick is.
@@ -44,6 +46,11 @@ pub trait Operator: Send {
     /// What it remembers, each with a name that is its own within the operator.
     fn states(&mut self) -> Vec<(&'static str, &mut dyn State)> {
         vec![]
+    }
+
+    /// Whether its output may change without any input.
+    fn follows_the_clock(&self) -> bool {
+        false
     }
 
     /// All states were restored: what is derived from them and not saved has to be made anew.
