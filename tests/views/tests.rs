@@ -1,0 +1,139 @@
+//! All queries as batch queries: they run, and they answer something, over tables that stay valid.
+
+use std::collections::BTreeSet;
+
+use arrow::array::Array;
+
+use super::nexmark::EVENT_TABLES;
+use super::returns::with_returns;
+use super::tpch::Scale;
+use super::{Query, State, Step, assert_same, nexmark, tpch};
+
+const SEED: u64 = 7;
+const EVENTS: u64 = 5_000;
+
+macro_rules! tumbled {
+    ($table:literal) => {
+        concat!(
+            "(SELECT *, date_bin(INTERVAL '10 seconds', date_time) AS window_start, ",
+            "date_bin(INTERVAL '10 seconds', date_time) + INTERVAL '10 seconds' AS window_end FROM ",
+            $table,
+            ") AS ",
+            $table
+        )
+    };
+}
+
+/// What the window functions of the queries stand for.
+const WINDOWS: [(&str, &str); 4] = [
+    (
+        "hop(bid, date_time, INTERVAL '2 seconds', INTERVAL '10 seconds')",
+        "(SELECT *, window_start + INTERVAL '10 seconds' AS window_end FROM (
+            SELECT bid.*, date_bin(INTERVAL '2 seconds', date_time) - back AS window_start
+            FROM bid CROSS JOIN (VALUES (INTERVAL '0 seconds'), (INTERVAL '2 seconds'), (INTERVAL '4 seconds'),
+              (INTERVAL '6 seconds'), (INTERVAL '8 seconds')) AS steps(back)
+        ) AS hops) AS bid",
+    ),
+    ("tumble(bid, date_time, INTERVAL '10 seconds')", tumbled!("bid")),
+    ("tumble(auction, date_time, INTERVAL '10 seconds')", tumbled!("auction")),
+    ("tumble(person, date_time, INTERVAL '10 seconds')", tumbled!("person")),
+];
+
+fn expanded(sql: &str) -> String {
+    WINDOWS.iter().fold(sql.to_string(), |sql, (function, query)| sql.replace(function, query))
+}
+
+/// The tables after the first step and `more` others.
+fn state_after(tables: State, first: Step, more: impl Iterator<Item = Step>) -> State {
+    let mut state = tables;
+    for step in std::iter::once(first).chain(more) {
+        let names: BTreeSet<_> = step.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names.len(), step.len(), "a table stands twice in a step");
+        state.apply(&step);
+    }
+    state
+}
+
+/// That each answers something but nulls, the same in another order of the rows.
+async fn assert_answers(state: &State, queries: &[Query]) {
+    for query in queries {
+        let answer = state.answer(&expanded(query.sql)).await;
+        let rows = answer.rows();
+        assert!(
+            rows.num_rows() > 0 && rows.columns().iter().all(|column| column.null_count() < column.len()),
+            "{} finds nothing",
+            query.name
+        );
+        assert_same(&state.reversed().answer(&expanded(query.sql)).await, &answer, query.name);
+        println!("{} answers {} rows", query.name, rows.num_rows());
+    }
+}
+
+/// What must not be in the tables of the shop.
+const FLAWS: [&str; 9] = [
+    "SELECT o_orderkey FROM orders GROUP BY 1 HAVING count(*) > 1",
+    "SELECT l_orderkey, l_linenumber FROM lineitem GROUP BY 1, 2 HAVING count(*) > 1",
+    "SELECT ps_partkey, ps_suppkey FROM partsupp GROUP BY 1, 2 HAVING count(*) > 1",
+    "SELECT c_custkey FROM customer GROUP BY 1 HAVING count(*) > 1",
+    "SELECT * FROM lineitem WHERE l_orderkey NOT IN (SELECT o_orderkey FROM orders)",
+    "SELECT * FROM orders WHERE o_orderkey NOT IN (SELECT l_orderkey FROM lineitem)",
+    "SELECT * FROM orders WHERE o_custkey NOT IN (SELECT c_custkey FROM customer)",
+    "SELECT * FROM lineitem WHERE NOT EXISTS (SELECT * FROM partsupp WHERE ps_partkey = l_partkey AND ps_suppkey = l_suppkey)",
+    "SELECT o_orderkey FROM orders JOIN lineitem ON o_orderkey = l_orderkey GROUP BY o_orderkey, o_totalprice
+     HAVING abs(o_totalprice - sum(l_extendedprice * (1 - l_discount) * (1 + l_tax))) > 0.07",
+];
+
+#[tokio::test]
+async fn nexmark_answers() {
+    let state = state_after(State::new(nexmark::tables()), nexmark::initial(SEED, EVENTS), std::iter::empty());
+    assert_answers(&state, nexmark::queries()).await;
+}
+
+#[tokio::test]
+async fn nexmark_answers_after_changes() {
+    let refreshes = with_returns(SEED, EVENT_TABLES, nexmark::refreshes(SEED, EVENTS).take(10));
+    let state = state_after(State::new(nexmark::tables()), nexmark::initial(SEED, EVENTS), refreshes);
+    assert_answers(&state, nexmark::queries()).await;
+}
+
+#[tokio::test]
+async fn tpch_answers() {
+    let state = state_after(State::new(tpch::tables()), tpch::initial(SEED, Scale::SMALL), std::iter::empty());
+    assert_answers(&state, tpch::queries()).await;
+    for flaw in FLAWS {
+        assert_eq!(state.answer(flaw).await.len(), 0, "{flaw}");
+    }
+}
+
+#[tokio::test]
+async fn tpch_answers_after_changes() {
+    let refreshes = tpch::refreshes(SEED, Scale::SMALL).take(50);
+    let state = state_after(State::new(tpch::tables()), tpch::initial(SEED, Scale::SMALL), refreshes);
+    assert_answers(&state, tpch::queries()).await;
+    for flaw in FLAWS {
+        assert_eq!(state.answer(flaw).await.len(), 0, "{flaw}");
+    }
+}
+
+#[test]
+fn a_seed_gives_its_own_changes_and_always_the_same() {
+    let told = |seed| {
+        let steps =
+            std::iter::once(tpch::initial(seed, Scale::thousandths(1))).chain(tpch::refreshes(seed, Scale::thousandths(1)).take(30));
+        let steps = steps.chain(std::iter::once(nexmark::initial(seed, 100))).chain(nexmark::refreshes(seed, 100).take(5));
+        steps.flatten().map(|(name, changes)| (name, changes.to_batch().unwrap())).collect::<Vec<_>>()
+    };
+    assert!(told(7) == told(7));
+    assert!(told(7) != told(8));
+}
+
+#[test]
+fn refreshes_have_all_kinds_of_changes() {
+    let steps: Vec<_> = tpch::refreshes(SEED, Scale::SMALL).take(100).collect();
+    let changed: BTreeSet<_> = steps.iter().flatten().map(|(name, _)| *name).collect();
+    assert_eq!(changed.into_iter().collect::<Vec<_>>(), ["customer", "lineitem", "orders", "part", "partsupp", "supplier"]);
+    let weights = |step: &Step| step.iter().flat_map(|(_, changes)| changes.weights().values().to_vec()).collect::<BTreeSet<_>>();
+    assert_eq!(steps.iter().flat_map(weights).collect::<BTreeSet<_>>(), BTreeSet::from([-1, 1]));
+    let returned: Vec<_> = with_returns(SEED, EVENT_TABLES, nexmark::refreshes(SEED, 0).take(20)).collect();
+    assert!(returned.iter().flat_map(weights).any(|weight| weight == -1));
+}

@@ -1,0 +1,116 @@
+//! What happens in the shop, step by step.
+
+use super::super::Step;
+use super::Scale;
+use super::people::balance;
+use super::shop::Shop;
+use super::text::{PRIORITIES, SEGMENTS, phone, supplier_comment};
+
+const DEEDS_MAX: i64 = 6;
+
+pub struct Refreshes {
+    shop: Shop,
+}
+
+impl Refreshes {
+    pub fn new(seed: u64, scale: Scale) -> Refreshes {
+        let mut shop = Shop::new(seed, scale);
+        shop.take_changes();
+        Refreshes { shop }
+    }
+
+    /// Orders come somewhat more often than they go.
+    fn do_something(&mut self) {
+        match self.shop.random.below(16) {
+            0..5 => self.shop.add_order(),
+            5..8 => self.with_some_order(Shop::remove_order),
+            8..10 => self.with_some_order(Shop::change_line),
+            10 => self.change_order(),
+            11 => self.change_customer(),
+            12 => self.change_supplier(),
+            13 => self.change_part(),
+            14 => self.change_stock(),
+            _ => self.change_who_is_there(),
+        }
+    }
+
+    fn with_some_order(&mut self, change: fn(&mut Shop, usize)) {
+        if !self.shop.orders.is_empty() {
+            let place = self.shop.random.below(self.shop.orders.len());
+            change(&mut self.shop, place);
+        }
+    }
+
+    fn change_order(&mut self) {
+        self.with_some_order(|shop, place| {
+            let order = &mut shop.orders[place].row;
+            let row = order.with("o_orderpriority", shop.random.pick(PRIORITIES));
+            shop.ledger.update(order, row);
+        });
+    }
+
+    fn change_customer(&mut self) {
+        let shop = &mut self.shop;
+        let place = shop.random.below(shop.customers.len());
+        let customer = &mut shop.customers[place];
+        let row = customer.with("c_acctbal", balance(&mut shop.random)).with("c_mktsegment", shop.random.pick(SEGMENTS));
+        shop.ledger.update(customer, row);
+    }
+
+    /// It may move to another country.
+    fn change_supplier(&mut self) {
+        let shop = &mut self.shop;
+        let place = shop.random.below(shop.suppliers.len());
+        let supplier = &mut shop.suppliers[place];
+        let row = match shop.random.below(3) {
+            0 => supplier.with("s_acctbal", balance(&mut shop.random)),
+            1 => supplier.with("s_comment", supplier_comment(&mut shop.random)),
+            _ => {
+                let nation = shop.random.between(0, 24);
+                supplier.with("s_nationkey", nation).with("s_phone", phone(&mut shop.random, nation))
+            }
+        };
+        shop.ledger.update(supplier, row);
+    }
+
+    fn change_part(&mut self) {
+        let shop = &mut self.shop;
+        let place = shop.random.below(shop.parts.len());
+        let part = &mut shop.parts[place];
+        let row = part.with("p_size", shop.random.between(1, 50));
+        shop.ledger.update(part, row);
+    }
+
+    fn change_stock(&mut self) {
+        let shop = &mut self.shop;
+        let part = shop.random.below(shop.parts.len());
+        let supplied = &mut shop.part_suppliers[part];
+        let supplied = &mut supplied[shop.random.below(4)];
+        let row = supplied.with("ps_availqty", shop.random.between(1, 9_999)).with("ps_supplycost", shop.random.between(100, 100_000));
+        shop.ledger.update(supplied, row);
+    }
+
+    /// Customers who never buy may leave.
+    fn change_who_is_there(&mut self) {
+        let shop = &mut self.shop;
+        let place = shop.random.below(shop.customers.len());
+        match Shop::buys(&shop.customers[place]) {
+            true => shop.add_customer(),
+            false => {
+                let customer = shop.customers.swap_remove(place);
+                shop.ledger.remove(&customer);
+            }
+        }
+    }
+}
+
+impl Iterator for Refreshes {
+    type Item = Step;
+
+    fn next(&mut self) -> Option<Step> {
+        for _ in 0..self.shop.random.between(1, DEEDS_MAX) {
+            self.do_something();
+        }
+        Some(self.shop.take_changes())
+    }
+}
