@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::UInt32Array;
+use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
 use arrow::util::pretty::pretty_format_batches;
@@ -44,10 +44,6 @@ impl State {
         State { tables: self.tables.iter().map(|(name, changes)| (*name, turned(changes))).collect() }
     }
 
-    pub fn table(&self, name: &str) -> &Changes {
-        &self.tables[name]
-    }
-
     /// The answer over the tables as they are now.
     pub async fn answer(&self, sql: &str) -> Changes {
         let frame = self.context().sql(sql).await.unwrap_or_else(|error| panic!("{error}\n{sql}"));
@@ -69,8 +65,7 @@ impl State {
 
 /// Panics, and shows the difference, unless both hold the same rows equally often.
 pub fn assert_same(found: &Changes, expected: &Changes, what: &str) {
-    let difference = Changes::concat(&expected.schema(), &[found.clone(), expected.negated()]).and_then(|both| both.consolidated());
-    let difference = difference.expect("both have the same columns");
+    let difference = difference(found, expected);
     if !difference.is_empty() {
         let rows = difference.to_batch().expect("rows and weights are equally many");
         let shown = pretty_format_batches(&[rows.slice(0, rows.num_rows().min(20))]).expect("rows can be shown");
@@ -78,8 +73,17 @@ pub fn assert_same(found: &Changes, expected: &Changes, what: &str) {
     }
 }
 
+/// What is too much in `found`, and with negative weights what is missing. The names of the columns do not matter.
+pub fn difference(found: &Changes, expected: &Changes) -> Changes {
+    let schema = expected.schema();
+    let found = RecordBatch::try_new(schema.clone(), found.rows().columns().to_vec()).map(|rows| found.with_rows(rows));
+    let found = found.expect("both have the same types of columns, and nulls only where they may be");
+    let both = Changes::concat(&schema, &[found, expected.negated()]).and_then(|both| both.consolidated());
+    both.expect("rows can be compared")
+}
+
 /// Each row as often as its weight says.
-fn multiplied(changes: &Changes) -> arrow::array::RecordBatch {
+fn multiplied(changes: &Changes) -> RecordBatch {
     let places = (0..changes.len()).flat_map(|row| std::iter::repeat_n(row as u32, changes.weight(row) as usize));
     take_record_batch(changes.rows(), &UInt32Array::from_iter_values(places)).expect("the places are those of rows")
 }

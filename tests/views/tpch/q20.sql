@@ -1,4 +1,4 @@
--- Potential part promotion.
+-- Potential part promotion. (Five nations in place of one.)
 SELECT s_name, s_address
 FROM supplier, nation
 WHERE s_suppkey IN (
@@ -15,5 +15,5 @@ WHERE s_suppkey IN (
       )
   )
   AND s_nationkey = n_nationkey
-  AND n_name = 'CANADA'
+  AND n_name IN ('CANADA', 'BRAZIL', 'FRANCE', 'GERMANY', 'CHINA')
 ORDER BY s_name

@@ -1,4 +1,4 @@
--- Suppliers who kept orders waiting.
+-- Suppliers who kept orders waiting. (Five nations in place of one.)
 SELECT s_name, count(*) AS numwait
 FROM supplier, lineitem l1, orders, nation
 WHERE s_suppkey = l1.l_suppkey
@@ -12,7 +12,7 @@ WHERE s_suppkey = l1.l_suppkey
     WHERE l3.l_orderkey = l1.l_orderkey AND l3.l_suppkey <> l1.l_suppkey AND l3.l_receiptdate > l3.l_commitdate
   )
   AND s_nationkey = n_nationkey
-  AND n_name = 'SAUDI ARABIA'
+  AND n_name IN ('SAUDI ARABIA', 'CHINA', 'JAPAN', 'INDIA', 'CANADA')
 GROUP BY s_name
 ORDER BY numwait DESC, s_name
 LIMIT 100

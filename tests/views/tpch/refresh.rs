@@ -4,9 +4,11 @@ use super::super::Step;
 use super::Scale;
 use super::people::balance;
 use super::shop::Shop;
-use super::text::{PRIORITIES, SEGMENTS, phone, supplier_comment};
+use super::text::{PRIORITIES, SEGMENTS, address, phone, supplier_comment};
 
 const DEEDS_MAX: i64 = 6;
+/// Of what is done to small things.
+const SEVERAL: usize = 4;
 
 pub struct Refreshes {
     shop: Shop,
@@ -26,10 +28,10 @@ impl Refreshes {
             5..8 => self.with_some_order(Shop::remove_order),
             8..10 => self.with_some_order(Shop::change_line),
             10 => self.change_order(),
-            11 => self.change_customer(),
+            11 => (0..SEVERAL).for_each(|_| self.change_customer()),
             12 => self.change_supplier(),
-            13 => self.change_part(),
-            14 => self.change_stock(),
+            13 => (0..SEVERAL).for_each(|_| self.change_part()),
+            14 => (0..SEVERAL).for_each(|_| self.change_stock()),
             _ => self.change_who_is_there(),
         }
     }
@@ -57,17 +59,18 @@ impl Refreshes {
         shop.ledger.update(customer, row);
     }
 
-    /// It may move to another country.
+    /// It moves, perhaps to another country.
     fn change_supplier(&mut self) {
         let shop = &mut self.shop;
         let place = shop.random.below(shop.suppliers.len());
         let supplier = &mut shop.suppliers[place];
+        let moved = supplier.with("s_address", address(&mut shop.random));
         let row = match shop.random.below(3) {
-            0 => supplier.with("s_acctbal", balance(&mut shop.random)),
-            1 => supplier.with("s_comment", supplier_comment(&mut shop.random)),
+            0 => moved.with("s_acctbal", balance(&mut shop.random)),
+            1 => moved.with("s_comment", supplier_comment(&mut shop.random)),
             _ => {
                 let nation = shop.random.between(0, 24);
-                supplier.with("s_nationkey", nation).with("s_phone", phone(&mut shop.random, nation))
+                moved.with("s_nationkey", nation).with("s_phone", phone(&mut shop.random, nation))
             }
         };
         shop.ledger.update(supplier, row);
@@ -81,13 +84,14 @@ impl Refreshes {
         shop.ledger.update(part, row);
     }
 
+    /// What all suppliers of a part have, and for how much.
     fn change_stock(&mut self) {
         let shop = &mut self.shop;
         let part = shop.random.below(shop.parts.len());
-        let supplied = &mut shop.part_suppliers[part];
-        let supplied = &mut supplied[shop.random.below(4)];
-        let row = supplied.with("ps_availqty", shop.random.between(1, 9_999)).with("ps_supplycost", shop.random.between(100, 100_000));
-        shop.ledger.update(supplied, row);
+        for supplied in &mut shop.part_suppliers[part] {
+            let (available, cost) = (shop.random.between(1, 9_999), shop.random.between(100, 100_000));
+            shop.ledger.update(supplied, supplied.with("ps_availqty", available).with("ps_supplycost", cost));
+        }
     }
 
     /// Customers who never buy may leave.

@@ -52,7 +52,7 @@ fn the_records_of_seed_7_never_change() {
     );
     assert_eq!(text(bid), expected);
     let sums = [None, Some(Table::Person), Some(Table::Auction), Some(Table::Bid)].map(|table| checksum(&payloads(table, 7, 10_000)));
-    assert_eq!(sums, [0, 0, 0, 0]);
+    assert_eq!(sums, [4_764_525_331_264_215_029, 12_572_066_925_661_525_559, 15_902_147_414_531_761_981, 15_082_570_310_962_940_192]);
 }
 
 #[test]
