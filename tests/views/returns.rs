@@ -39,7 +39,7 @@ impl Rows {
             parts.push(row.negated());
             self.gone.push(row);
         }
-        for _ in 0..random.below(2 + self.gone.len() / 4).min(self.gone.len()) {
+        for _ in 0..random.below(2 + self.gone.len() / 10).min(self.gone.len()) {
             let row = self.gone.swap_remove(random.below(self.gone.len()));
             parts.push(row.clone());
             self.there.push(row);

@@ -100,7 +100,7 @@ async fn nexmark_answers() {
 async fn tpch_answers() {
     let mut state = State::new(tpch::tables());
     state.apply(&tpch::initial(SEED, Scale::SMALL));
-    assert_changes(&mut state, tpch::queries(), tpch::refreshes(SEED, Scale::SMALL).take(50)).await;
+    assert_changes(&mut state, tpch::queries(), tpch::refreshes(SEED, Scale::SMALL).take(100)).await;
     for flaw in FLAWS {
         assert_eq!(state.answer(flaw).await.len(), 0, "{flaw}");
     }

@@ -1,4 +1,4 @@
--- Volume shipping.
+-- Volume shipping. (All years, not two.)
 SELECT supp_nation, cust_nation, l_year, sum(volume) AS revenue
 FROM (
   SELECT n1.n_name AS supp_nation, n2.n_name AS cust_nation, extract(year FROM l_shipdate) AS l_year,
@@ -10,7 +10,7 @@ FROM (
     AND s_nationkey = n1.n_nationkey
     AND c_nationkey = n2.n_nationkey
     AND ((n1.n_name = 'FRANCE' AND n2.n_name = 'GERMANY') OR (n1.n_name = 'GERMANY' AND n2.n_name = 'FRANCE'))
-    AND l_shipdate BETWEEN DATE '1995-01-01' AND DATE '1996-12-31'
+    AND l_shipdate BETWEEN DATE '1992-01-01' AND DATE '1998-12-31'
 ) AS shipping
 GROUP BY supp_nation, cust_nation, l_year
 ORDER BY supp_nation, cust_nation, l_year
