@@ -13,7 +13,9 @@ pub const FIRST_ID: u64 = 1000;
 const ROUND: u64 = 50;
 const PEOPLE: u64 = 1;
 const AUCTIONS: u64 = 3;
-const BIDS: u64 = ROUND - PEOPLE - AUCTIONS;
+const BIDS: u64 = 46;
+/// Where the bids of a round begin.
+const FIRST_BID: u64 = PEOPLE + AUCTIONS;
 
 /// Only so many of the newest people place auctions and bids.
 const ACTIVE_PEOPLE: u64 = 1000;
@@ -38,7 +40,7 @@ pub fn within_range(number: u64) -> u64 {
 pub fn table_of(event: u64) -> Table {
     match event % ROUND {
         0..PEOPLE => Table::Person,
-        PEOPLE..4 => Table::Auction,
+        PEOPLE..FIRST_BID => Table::Auction,
         _ => Table::Bid,
     }
 }
@@ -54,8 +56,8 @@ pub fn event_of_row(table: Table, row: u64) -> u64 {
 fn places(table: Table) -> Range<u64> {
     match table {
         Table::Person => 0..PEOPLE,
-        Table::Auction => PEOPLE..PEOPLE + AUCTIONS,
-        Table::Bid => PEOPLE + AUCTIONS..ROUND,
+        Table::Auction => PEOPLE..FIRST_BID,
+        Table::Bid => FIRST_BID..ROUND,
     }
 }
 
@@ -70,9 +72,9 @@ pub fn open_millis(market: &Market) -> u64 {
     OPEN_AUCTIONS * ROUND / AUCTIONS * 1000 / market.event_time_rate
 }
 
-/// The newest person at the time of an event.
+/// The newest person at the time of an event: each round begins with one.
 pub fn last_person(event: u64) -> u64 {
-    event / ROUND * PEOPLE + (event % ROUND).min(PEOPLE - 1)
+    event / ROUND
 }
 
 /// The newest auction at the time of an event that is no person: that one itself if it is an auction.
@@ -99,7 +101,7 @@ pub fn hot(newest: u64) -> u64 {
     newest / HOT_EVERY * HOT_EVERY
 }
 
-const _: () = assert!(PEOPLE + AUCTIONS == 4 && BIDS == 46);
+const _: () = assert!(PEOPLE == 1 && PEOPLE + AUCTIONS + BIDS == ROUND);
 
 #[cfg(test)]
 mod tests {
