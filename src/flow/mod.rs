@@ -6,12 +6,14 @@
 
 pub mod assign;
 pub mod compile;
+pub mod engine;
 pub mod events;
 pub mod feed;
 pub mod job;
 pub mod manifest;
 mod now;
 pub mod rejects;
+mod slot;
 pub mod supervisor;
 pub mod target;
 
