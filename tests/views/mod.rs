@@ -7,7 +7,7 @@
 //! for step in std::iter::once(tpch::initial(7, Scale::SMALL)).chain(tpch::refreshes(7, Scale::SMALL).take(20)) {
 //!     state.apply(&step);
 //!     view.apply(&step);
-//!     assert_same(&view.rows(), &state.answer(query.sql).await, query.name);
+//!     assert_same(&view.rows(), &state.answer(&query.written_out()).await, query.name);
 //! }
 //! ```
 //! Compiled into the unit tests, and into benches by path; so it says `lakewire`, not `crate`.
@@ -18,6 +18,7 @@ pub mod tpch;
 
 mod random;
 mod state;
+mod windows;
 
 #[cfg(test)]
 mod tests;

@@ -14,46 +14,15 @@ use lakewire::model::Changes;
 const SEED: u64 = 7;
 const EVENTS: u64 = 5_000;
 
-macro_rules! tumbled {
-    ($table:literal) => {
-        concat!(
-            "(SELECT *, date_bin(INTERVAL '10 seconds', date_time) AS window_start, ",
-            "date_bin(INTERVAL '10 seconds', date_time) + INTERVAL '10 seconds' AS window_end FROM ",
-            $table,
-            ") AS ",
-            $table
-        )
-    };
-}
-
-/// What the window functions of the queries stand for.
-const WINDOWS: [(&str, &str); 4] = [
-    (
-        "hop(bid, date_time, INTERVAL '2 seconds', INTERVAL '10 seconds')",
-        "(SELECT *, window_start + INTERVAL '10 seconds' AS window_end FROM (
-            SELECT bid.*, date_bin(INTERVAL '2 seconds', date_time) - back AS window_start
-            FROM bid CROSS JOIN (VALUES (INTERVAL '0 seconds'), (INTERVAL '2 seconds'), (INTERVAL '4 seconds'),
-              (INTERVAL '6 seconds'), (INTERVAL '8 seconds')) AS steps(back)
-        ) AS hops) AS bid",
-    ),
-    ("tumble(bid, date_time, INTERVAL '10 seconds')", tumbled!("bid")),
-    ("tumble(auction, date_time, INTERVAL '10 seconds')", tumbled!("auction")),
-    ("tumble(person, date_time, INTERVAL '10 seconds')", tumbled!("person")),
-];
-
-fn expanded(sql: &str) -> String {
-    WINDOWS.iter().fold(sql.to_string(), |sql, (function, query)| sql.replace(function, query))
-}
-
 /// That each answers something but nulls, the same in another order of the rows. Returns the answers.
 async fn answers(state: &State, queries: &[Query]) -> Vec<Changes> {
     let mut answers = Vec::new();
     for query in queries {
-        let answer = state.answer(&expanded(query.sql)).await;
+        let answer = state.answer(&query.written_out()).await;
         let rows = answer.rows();
         let says_something = rows.columns().iter().all(|column| column.null_count() < column.len());
         assert!(rows.num_rows() > 0 && says_something, "{} finds nothing", query.name);
-        assert_same(&state.reversed().answer(&expanded(query.sql)).await, &answer, query.name);
+        assert_same(&state.reversed().answer(&query.written_out()).await, &answer, query.name);
         answers.push(answer);
     }
     answers
