@@ -24,9 +24,6 @@ pub mod session;
 
 pub mod server;
 
-// What the tests of views share with the benches, which know this crate by its name.
+// Some test data is shared with the benches, which know this crate by its name.
 #[cfg(test)]
 extern crate self as lakewire;
-#[cfg(test)]
-#[path = "../tests/views/mod.rs"]
-mod views;

@@ -10,7 +10,7 @@
 //!     assert_same(&view.rows(), &state.answer(&query.written_out()).await, query.name);
 //! }
 //! ```
-//! Compiled into the unit tests, and into benches by path; so it says `lakewire`, not `crate`.
+//! Compiled into the unit tests of `flow`, and into benches by path; so it says `lakewire`, not `crate`.
 
 pub mod nexmark;
 pub mod returns;

@@ -4,11 +4,11 @@ use arrow::datatypes::SchemaRef;
 
 use super::kept::Kept;
 use crate::flow::engine::{Arrival, Relation};
+use crate::flow::views::nexmark::EVENT_TABLES;
+use crate::flow::views::returns::with_returns;
+use crate::flow::views::tpch::Scale;
+use crate::flow::views::{Query, State, Step, assert_same, nexmark, tpch};
 use crate::model::{Changes, Name};
-use crate::views::nexmark::EVENT_TABLES;
-use crate::views::returns::with_returns;
-use crate::views::tpch::Scale;
-use crate::views::{Query, State, Step, assert_same, nexmark, tpch};
 
 const SEED: u64 = 7;
 const EVENTS: u64 = 2_000;
