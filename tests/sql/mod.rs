@@ -34,18 +34,22 @@ scripts! {
     create_secret,
     create_source,
     create_table,
+    delete,
     describe,
     drop,
     errors,
     explain,
     flush,
     insert,
+    merge,
     query,
     set,
     show,
     system_tables,
     transaction,
+    truncate,
     types,
+    update,
 }
 
 #[test]

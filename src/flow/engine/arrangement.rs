@@ -157,6 +157,11 @@ impl Arrangement {
         self.with_weights(keys.flat_map(|key| self.rows_of(key)).unzip())
     }
 
+    /// All rows, each once, in no order.
+    pub fn all_numbers(&self) -> Vec<RowNumber> {
+        self.rows.iter().map(RowNumber).collect()
+    }
+
     /// Everything, with how often it is there.
     pub fn all(&self) -> Result<Changes> {
         self.with_weights(self.rows.iter().map(|row| (RowNumber(row), self.links[row as usize].weight)).unzip())

@@ -134,6 +134,11 @@ impl Dataflow {
     /// After all states were restored: what comes at the first tick has come.
     pub fn resume(&mut self) {
         self.has_begun = true;
+        for node in &mut self.nodes {
+            if let Kind::Operator(operator) = &mut node.kind {
+                operator.restored();
+            }
+        }
     }
 
     /// How large the state of each operator is.

@@ -1,6 +1,9 @@
 //! From DataFusion's plan to operators. What has no operator of its own is run again over the keys that were touched, or as a whole.
 
+mod aggregate;
+mod join;
 mod whole;
+mod window;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -86,6 +89,9 @@ impl Lowering<'_> {
                 }
                 Ok(self.union(inputs, nullable(union.schema.as_arrow()), "Union all".to_string()))
             }
+            LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate).await,
+            LogicalPlan::Join(join) => self.join(plan, join).await,
+            LogicalPlan::Window(window) => self.window(plan, window).await,
             LogicalPlan::Unnest(_) => self.stateless(plan).await,
             LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => self.constant(plan).await,
             _ => self.whole(plan).await,

@@ -2,7 +2,10 @@
 
 mod constant;
 mod filter;
+mod join;
+mod linear;
 mod map;
+mod merge;
 mod recompute;
 mod stateless;
 mod union;
@@ -15,7 +18,10 @@ use crate::model::Changes;
 
 pub use constant::Constant;
 pub use filter::Filter;
+pub use join::{Alone, Join, NullKeys, SideSpec};
+pub use linear::{Aggregate, Linear, accumulator_for};
 pub use map::Map;
+pub use merge::Merge;
 pub use recompute::Recompute;
 pub use stateless::Stateless;
 pub use union::Union;
@@ -39,4 +45,7 @@ pub trait Operator: Send {
     fn states(&mut self) -> Vec<(&'static str, &mut dyn State)> {
         vec![]
     }
+
+    /// All states were restored: what is derived from them and not saved has to be made anew.
+    fn restored(&mut self) {}
 }

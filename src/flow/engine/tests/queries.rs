@@ -77,6 +77,9 @@ async fn keep(query: &str, seed: u64, appends_only: bool) {
         tables.apply(&changes);
         kept.tick(&changes, 0).await;
         let answer = tables.ask(query).await;
+        if tick % 3 == 2 {
+            kept.save_and_restore(&relations).await;
+        }
         if let Some(difference) = kept.differs_from(&answer) {
             panic!("seed {seed}, tick {tick}: {difference}");
         }
