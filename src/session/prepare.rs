@@ -53,7 +53,9 @@ pub async fn prepare(session: &Session, text: &str, given: &[Option<SqlType>]) -
             let plan = run::insert::plan(session, insert, &parsed.text).await?;
             (parameter_types(&plan, given, &cast_parameters(insert.query()))?, None)
         }
-        Statement::Update(update) => changed(session, &update.table, &|schema| run::update::wanted(update, schema), &parsed.text, given).await?,
+        Statement::Update(update) => {
+            changed(session, &update.table, &|schema| run::update::wanted(update, schema), &parsed.text, given).await?
+        }
         Statement::Delete(delete) => changed(session, &delete.table, &|_| run::delete::wanted(delete), &parsed.text, given).await?,
         Statement::Merge(merge) => changed(session, &merge.table, &|schema| run::merge::wanted(merge, schema), &parsed.text, given).await?,
         Statement::Explain(_) => (vec![], Some(text_columns(&["QUERY PLAN"]))),

@@ -42,7 +42,11 @@ pub enum MergeAction {
     Update(Vec<SetColumn>),
     Delete,
     /// No columns: the first ones of the table, as many as there are values. No values: `DEFAULT VALUES`.
-    Insert { columns: Vec<PlacedName>, values: Vec<Option<Expr>>, position: usize },
+    Insert {
+        columns: Vec<PlacedName>,
+        values: Vec<Option<Expr>>,
+        position: usize,
+    },
     DoNothing,
 }
 

@@ -44,7 +44,8 @@ impl ChangedTable {
             reader.accept(&["ONLY"]);
         }
         let name = object_name(reader)?;
-        let is_named = reader.accept(&["AS"]) || reader.peek_word(0).is_some_and(|word| !ends.contains(&word.as_str())) || reader.peek_quoted();
+        let is_named =
+            reader.accept(&["AS"]) || reader.peek_word(0).is_some_and(|word| !ends.contains(&word.as_str())) || reader.peek_quoted();
         let alias = match is_named {
             true => reader.identifier("an alias")?,
             false => Ident::with_quote('"', name.name.as_str()),
@@ -218,7 +219,11 @@ fn aliased(expr: Expr, name: &str) -> SelectItem {
 }
 
 fn parse_template(text: &str) -> Result<Query> {
-    Parser::new(&LakewireDialect).try_with_sql(text).and_then(|mut parser| parser.parse_query()).map(|query| *query).map_err(template_failed)
+    Parser::new(&LakewireDialect)
+        .try_with_sql(text)
+        .and_then(|mut parser| parser.parse_query())
+        .map(|query| *query)
+        .map_err(template_failed)
 }
 
 fn select_of(query: &mut Query) -> Result<&mut Select> {

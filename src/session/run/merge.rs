@@ -28,9 +28,7 @@ pub fn wanted(merge: &Merge, schema: &Schema) -> Result<Wanted> {
 
 fn action(action: &MergeAction, schema: &Schema) -> Result<WantedAction> {
     Ok(match action {
-        MergeAction::Update(set) => {
-            WantedAction { kind: ActionKind::Update, columns: set.iter().map(|set| set.column.clone()).collect() }
-        }
+        MergeAction::Update(set) => WantedAction { kind: ActionKind::Update, columns: set.iter().map(|set| set.column.clone()).collect() },
         MergeAction::Delete => WantedAction { kind: ActionKind::Delete, columns: vec![] },
         MergeAction::DoNothing => WantedAction { kind: ActionKind::Nothing, columns: vec![] },
         MergeAction::Insert { columns, values, position } => {
