@@ -121,8 +121,8 @@ fn expanded(factor: &TableFactor, text: &str) -> Result<Option<TableFactor>> {
     let (relation, time) = (expressions[0], expressions[1]);
     let relation = self::relation(relation)
         .ok_or_else(|| wrong(relation.span().start, format!("the first argument of {} must be a relation", function.name())))?;
-    let time = column(time)
-        .ok_or_else(|| wrong(time.span().start, format!("the second argument of {} must be a column", function.name())))?;
+    let time =
+        column(time).ok_or_else(|| wrong(time.span().start, format!("the second argument of {} must be a column", function.name())))?;
     let mut spans = vec![];
     for expression in &expressions[2..] {
         let start = expression.span().start;
@@ -130,12 +130,8 @@ fn expanded(factor: &TableFactor, text: &str) -> Result<Option<TableFactor>> {
         spans.push(span.ok_or_else(|| wrong(start, format!("an argument of {} must be a literal interval", function.name())))?);
     }
     let windows = Windows::new(function, time, &spans).map_err(|error| error.at(place(expressions[2].span().start)))?;
-    let alias = alias.clone().unwrap_or_else(|| TableAlias {
-        explicit: true,
-        name: Ident::new(function.name()),
-        columns: vec![],
-        at: None,
-    });
+    let alias =
+        alias.clone().unwrap_or_else(|| TableAlias { explicit: true, name: Ident::new(function.name()), columns: vec![], at: None });
     Ok(Some(TableFactor::Derived { lateral: false, subquery: windows.subquery(relation)?, alias: Some(alias), sample: None }))
 }
 
@@ -210,9 +206,8 @@ impl Windows {
         let Windows { time, size, .. } = self;
         let latest = self.latest_start();
         if self.slide == self.size {
-            let written = format!(
-                "SELECT *, {latest} AS window_start, {latest} + {size} AS window_end FROM relation WHERE {time} IS NOT NULL"
-            );
+            let written =
+                format!("SELECT *, {latest} AS window_start, {latest} + {size} AS window_end FROM relation WHERE {time} IS NOT NULL");
             return around(&written, relation, from_of);
         }
         let earlier = (1..self.per_row()).map(|back| format!("{latest} - {}", self.slide.times(back)));

@@ -188,9 +188,11 @@ async fn check(session: &Session, create: &CreatePipeline, pipeline: &Object, ca
     let at_query = |error: Error| sql::locate(error, &create.query_text).shifted(create.query_offset);
     let compiled = Compiled::new(&spec.query, &inputs, &spec.expectations).await.map_err(at_query)?;
     if create.emit == Emit::OnWindowClose {
-        return Err(Error::unsupported("EMIT ON WINDOW CLOSE is for a query that groups by windows, and this one looks at one row at a time")
-            .with_hint("leave it out")
-            .at(create.query_offset + 1));
+        return Err(Error::unsupported(
+            "EMIT ON WINDOW CLOSE is for a query that groups by windows, and this one looks at one row at a time",
+        )
+        .with_hint("leave it out")
+        .at(create.query_offset + 1));
     }
     let has_columns = inputs.iter().all(|input| !input.columns.is_empty());
     if has_columns {

@@ -108,7 +108,8 @@ async fn a_row_falls_in_every_hopping_window_around_it() {
         expected.sort();
         assert_eq!(rows(&sql).await, expected, "{sql}");
     }
-    let months = "SELECT window_start, window_end FROM hop(t, plain, INTERVAL '2 months', INTERVAL '5 months', INTERVAL '1 month') WHERE id = 3";
+    let months =
+        "SELECT window_start, window_end FROM hop(t, plain, INTERVAL '2 months', INTERVAL '5 months', INTERVAL '1 month') WHERE id = 3";
     assert_eq!(rows(months).await, ["2025-10-01T00:00:00 2026-03-01T00:00:00", "2025-12-01T00:00:00 2026-05-01T00:00:00"]);
 }
 
