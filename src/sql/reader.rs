@@ -71,6 +71,10 @@ impl<'a> Reader<'a> {
         words.iter().enumerate().all(|(ahead, word)| is_word(self.parser.peek_nth_token_ref(ahead), word))
     }
 
+    pub fn peek_quoted(&self) -> bool {
+        matches!(&self.parser.peek_token_ref().token, Token::Word(Word { quote_style: Some(_), .. }))
+    }
+
     pub fn peek_token(&self, token: &Token) -> bool {
         self.parser.peek_token_ref().token == *token
     }
@@ -182,6 +186,20 @@ impl<'a> Reader<'a> {
         let mut expression = self.run(Parser::parse_expr)?;
         literals::widen(&mut expression);
         Ok(expression)
+    }
+
+    /// A relation, without joins.
+    pub fn relation(&mut self) -> Result<ast::TableFactor> {
+        let mut relation = self.run(Parser::parse_table_factor)?;
+        literals::widen(&mut relation);
+        Ok(relation)
+    }
+
+    /// Relations with their joins, one or more.
+    pub fn relations(&mut self) -> Result<Vec<ast::TableWithJoins>> {
+        let mut relations = self.run(|parser| parser.parse_comma_separated(Parser::parse_table_and_joins))?;
+        literals::widen(&mut relations);
+        Ok(relations)
     }
 
     /// A query that does nothing but read.

@@ -81,6 +81,38 @@ fn statement(statement: &Statement, text: &str, offset: usize) -> String {
             let columns: Vec<_> = i.columns.iter().map(|c| c.quoted()).collect();
             let _ = writeln!(out, "insert into {} @{} ({})\n  {}", i.target.quoted(), i.target_position, columns.join(", "), i.query());
         }
+        Statement::Update(u) => {
+            changed(&mut out, "update", &u.table);
+            set(&mut out, &u.set);
+            u.from.iter().for_each(|from| drop(writeln!(out, "  from {from}")));
+            u.selection.iter().for_each(|condition| drop(writeln!(out, "  where {condition}")));
+        }
+        Statement::Delete(d) => {
+            changed(&mut out, "delete from", &d.table);
+            d.using.iter().for_each(|from| drop(writeln!(out, "  using {from}")));
+            d.selection.iter().for_each(|condition| drop(writeln!(out, "  where {condition}")));
+        }
+        Statement::Merge(m) => {
+            changed(&mut out, "merge into", &m.table);
+            let _ = writeln!(out, "  using {} on {}", m.source, m.on);
+            for clause in &m.clauses {
+                let condition = clause.condition.as_ref().map(|condition| format!(" and {condition}")).unwrap_or_default();
+                let _ = writeln!(out, "  when {:?}{condition}", clause.when);
+                match &clause.then {
+                    MergeAction::Update(columns) => set(&mut out, columns),
+                    MergeAction::Insert { columns, values, .. } => {
+                        let columns: Vec<_> = columns.iter().map(|column| column.name.quoted()).collect();
+                        let values: Vec<_> = values.iter().map(value).collect();
+                        let _ = writeln!(out, "  insert ({}) values ({})", columns.join(", "), values.join(", "));
+                    }
+                    other => drop(writeln!(out, "  {other:?}")),
+                }
+            }
+        }
+        Statement::Truncate(t) => {
+            let _ = writeln!(out, "truncate");
+            t.tables.iter().for_each(|name| placed(&mut out, "table", name));
+        }
         Statement::Query(query) => {
             let _ = writeln!(out, "query +{offset} {query}");
         }
@@ -105,6 +137,20 @@ fn view(out: &mut String, v: &CreateMaterializedView, text: &str) {
     options(out, &v.options);
     assert!(text.chars().skip(v.query_offset).collect::<String>().starts_with(&v.query_text));
     let _ = writeln!(out, "  as {}{}", v.query, emit(v.emit));
+}
+
+fn changed(out: &mut String, what: &str, table: &ChangedTable) {
+    let _ = writeln!(out, "{what} {} @{} as {}", table.name.name.quoted(), table.name.position, table.alias);
+}
+
+fn set(out: &mut String, columns: &[SetColumn]) {
+    for set in columns {
+        let _ = writeln!(out, "  set {} @{} = {}", set.column.name.quoted(), set.column.position, value(&set.value));
+    }
+}
+
+fn value(value: &Option<sqlparser::ast::Expr>) -> String {
+    value.as_ref().map_or("default".to_string(), |value| value.to_string())
 }
 
 fn pipeline(out: &mut String, p: &CreatePipeline, text: &str) {
