@@ -35,14 +35,7 @@ pub fn error(error: &Error, sql: &str) -> String {
 fn statement(statement: &Statement, text: &str, offset: usize) -> String {
     let mut out = String::new();
     match statement {
-        Statement::CreateSource(s) => {
-            let _ = writeln!(out, "create source {} @{}{}", s.name.quoted(), s.name_position, flag(s.if_not_exists, " if not exists"));
-            columns(&mut out, &s.columns);
-            if let Some(w) = &s.watermark {
-                let _ = writeln!(out, "  watermark {} {}us late @{}", w.column.quoted(), w.lateness_micros, w.position);
-            }
-            options(&mut out, &s.options);
-        }
+        Statement::CreateSource(s) => source(&mut out, s),
         Statement::CreateTable(t) => {
             let _ = writeln!(out, "create table {} @{}{}", t.name.quoted(), t.name_position, flag(t.if_not_exists, " if not exists"));
             columns(&mut out, &t.columns);
@@ -54,18 +47,7 @@ fn statement(statement: &Statement, text: &str, offset: usize) -> String {
             }
         }
         Statement::CreatePipeline(p) => pipeline(&mut out, p, text),
-        Statement::CreateMaterializedView(v) => {
-            let _ = writeln!(
-                out,
-                "create materialized view {} @{}{}",
-                v.name.quoted(),
-                v.name_position,
-                flag(v.if_not_exists, " if not exists")
-            );
-            options(&mut out, &v.options);
-            assert!(text.chars().skip(v.query_offset).collect::<String>().starts_with(&v.query_text));
-            let _ = writeln!(out, "  as {}{}", v.query, emit(v.emit));
-        }
+        Statement::CreateMaterializedView(v) => view(&mut out, v, text),
         Statement::CreateSecret(s) => {
             let _ = writeln!(out, "{text} @{}", s.name_position);
         }
@@ -157,6 +139,22 @@ fn change(out: &mut String, statement: &Statement) {
         }
         _ => {}
     }
+}
+
+fn source(out: &mut String, s: &CreateSource) {
+    let _ = writeln!(out, "create source {} @{}{}", s.name.quoted(), s.name_position, flag(s.if_not_exists, " if not exists"));
+    columns(out, &s.columns);
+    if let Some(w) = &s.watermark {
+        let _ = writeln!(out, "  watermark {} {}us late @{}", w.column.quoted(), w.lateness_micros, w.position);
+    }
+    options(out, &s.options);
+}
+
+fn view(out: &mut String, v: &CreateMaterializedView, text: &str) {
+    let _ = writeln!(out, "create materialized view {} @{}{}", v.name.quoted(), v.name_position, flag(v.if_not_exists, " if not exists"));
+    options(out, &v.options);
+    assert!(text.chars().skip(v.query_offset).collect::<String>().starts_with(&v.query_text));
+    let _ = writeln!(out, "  as {}{}", v.query, emit(v.emit));
 }
 
 fn changed(out: &mut String, what: &str, table: &ChangedTable) {
