@@ -8,7 +8,8 @@ use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams}
 use datafusion::logical_expr::utils::enumerate_grouping_sets;
 use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, GroupingSet, LogicalPlan, LogicalPlanBuilder};
 
-use super::{Lowering, New, list};
+use super::wording::list;
+use super::{Lowering, New};
 use crate::error::{Error, Result};
 use crate::flow::engine::operators::{self, Linear, Merge, Recompute, accumulator_for};
 use crate::flow::engine::program::{Program, nullable};

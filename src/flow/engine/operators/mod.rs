@@ -2,6 +2,7 @@
 
 mod constant;
 mod filter;
+mod first;
 mod join;
 mod linear;
 mod map;
@@ -19,6 +20,7 @@ use crate::model::Changes;
 
 pub use constant::Constant;
 pub use filter::Filter;
+pub use first::{First, FirstSpec, Numbering};
 pub use join::{Alone, Join, NullKeys, SideSpec};
 pub use linear::{Aggregate, Linear, accumulator_for};
 pub use map::Map;

@@ -1,6 +1,7 @@
 //! A dataflow against the same query run once by DataFusion over the final data.
 
 mod churn;
+mod explain;
 mod kept;
 mod published;
 mod queries;
