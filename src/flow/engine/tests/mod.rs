@@ -4,3 +4,4 @@ mod churn;
 mod kept;
 mod published;
 mod queries;
+mod windows;
