@@ -16,16 +16,15 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
-use datafusion::physical_plan::streaming::PartitionStream;
-use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, SendableRecordBatchStream, displayable};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, displayable};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as DataFusionStatement;
 use futures::TryStreamExt;
-use parking_lot::Mutex;
 use sqlparser::ast::Query;
 
 use super::feed::FeedBatch;
 use super::now;
+use super::slot::Slot;
 use crate::catalog::{Expectation, OnViolation};
 use crate::error::{Error, Result, SqlState};
 use crate::model::{Name, ObjectId, SourceColumn, column};
@@ -126,7 +125,7 @@ impl Compiled {
                 true => Some(input.arrange(batch)?),
                 false => None,
             };
-            *input.slot.rows.lock() = rows;
+            input.slot.fill(rows);
         }
         let plan = reset_plan_states(self.plan.clone())?;
         let mut batches = Vec::new();
@@ -135,7 +134,7 @@ impl Compiled {
             batches.extend(stream.try_collect::<Vec<_>>().await?);
         }
         for input in &self.inputs {
-            *input.slot.rows.lock() = None;
+            input.slot.fill(None);
         }
         let rows = concat_batches(&plan.schema(), &batches)?;
         self.expect(rows)
@@ -214,31 +213,11 @@ impl Check {
     }
 }
 
-/// The leaf of a plan: the rows that lie in it.
-#[derive(Debug)]
-struct Slot {
-    schema: SchemaRef,
-    rows: Mutex<Option<RecordBatch>>,
-}
-
-impl PartitionStream for Slot {
-    fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    fn execute(&self, _task: Arc<TaskContext>) -> SendableRecordBatchStream {
-        // A source may stand in several branches: each sees all of the batch.
-        let rows = self.rows.lock().clone();
-        let stream = futures::stream::iter(rows.into_iter().map(Ok));
-        Box::pin(datafusion::physical_plan::stream::RecordBatchStreamAdapter::new(self.schema.clone(), stream))
-    }
-}
-
 fn register(context: &SessionContext, input: &Input, metadata: &[&str]) -> Result<CompiledInput> {
     let mut fields: Vec<Arc<Field>> = column::to_arrow_schema(&input.columns).fields().to_vec();
     fields.extend(metadata.iter().map(|name| Arc::new(metadata_field(name))));
     let schema = Arc::new(Schema::new(fields));
-    let slot = Arc::new(Slot { schema: schema.clone(), rows: Mutex::new(None) });
+    let slot = Slot::new(schema.clone());
     let table = StreamingTable::try_new(schema.clone(), vec![slot.clone()])?;
     context.register_table(datafusion::common::TableReference::bare(input.name.as_str()), Arc::new(table))?;
     Ok(CompiledInput { id: input.id, columns: input.columns.len(), schema, slot })

@@ -6,14 +6,21 @@
 
 pub mod assign;
 pub mod compile;
+pub mod engine;
 pub mod events;
 pub mod feed;
 pub mod job;
 pub mod manifest;
 mod now;
 pub mod rejects;
+mod slot;
 pub mod supervisor;
 pub mod target;
+
+/// Data and queries for judging views, shared with the benches.
+#[cfg(test)]
+#[path = "../../tests/views/mod.rs"]
+mod views;
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, TimeUnit};
 use chrono::Timelike;
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use datafusion::prelude::SessionContext;
 
 use crate::clock::Clock;
@@ -18,6 +19,26 @@ pub fn register(context: &SessionContext) {
     context.register_udf(function(Moment::Timestamp).with_aliases(["current_timestamp"]));
     context.register_udf(function(Moment::Date).with_aliases(["today"]));
     context.register_udf(function(Moment::Time));
+}
+
+/// Whether a function is one of these.
+pub fn is_clock(function: &str) -> bool {
+    [Moment::Timestamp, Moment::Date, Moment::Time].iter().any(|moment| moment.function() == function)
+}
+
+/// The first of these functions in an expression, by name.
+pub fn clock_in(expression: &Expr) -> Option<String> {
+    let mut found = None;
+    let looked = expression.apply(|part| {
+        if let Expr::ScalarFunction(call) = part
+            && is_clock(call.func.name())
+        {
+            found = Some(call.func.name().to_string());
+            return Ok(TreeNodeRecursion::Stop);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    looked.ok().and(found)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,6 +55,14 @@ struct Now {
 }
 
 impl Moment {
+    fn function(self) -> &'static str {
+        match self {
+            Moment::Timestamp => "now",
+            Moment::Date => "current_date",
+            Moment::Time => "current_time",
+        }
+    }
+
     fn value(self) -> ScalarValue {
         let now = Clock::wall().now();
         match self {
@@ -49,11 +78,7 @@ impl Moment {
 
 impl ScalarUDFImpl for Now {
     fn name(&self) -> &str {
-        match self.moment {
-            Moment::Timestamp => "now",
-            Moment::Date => "current_date",
-            Moment::Time => "current_time",
-        }
+        self.moment.function()
     }
 
     fn signature(&self) -> &Signature {

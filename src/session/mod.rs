@@ -5,6 +5,7 @@
 //! is stored, and are durable before they are answered.
 
 mod change;
+mod job_settings;
 mod outcome;
 mod prepare;
 mod run;
@@ -12,6 +13,7 @@ mod services;
 mod table_folders;
 mod transaction;
 mod variables;
+mod view_query;
 
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
 use super::dialect::LakewireDialect;
 use super::object::PlacedName;
-use super::{literals, position, query, syntax_error};
+use super::{literals, position, query, syntax_error, windows};
 use crate::error::{Error, Result};
 use crate::model::{Name, SqlType};
 
@@ -210,6 +210,7 @@ impl<'a> Reader<'a> {
         let mut query = self.run(Parser::parse_query).map_err(query::name_missing_clause)?;
         literals::widen(query.as_mut());
         query::check(&query, self.text)?;
+        windows::expand(&mut query, self.text)?;
         Ok(query)
     }
 

@@ -28,8 +28,10 @@ macro_rules! scripts {
 }
 
 scripts! {
+    alter_materialized_view,
     alter_pipeline,
     alter_table,
+    create_materialized_view,
     create_pipeline,
     create_secret,
     create_source,
@@ -50,6 +52,7 @@ scripts! {
     truncate,
     types,
     update,
+    windows,
 }
 
 #[test]

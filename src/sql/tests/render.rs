@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::catalog::Emit;
 use crate::error::Error;
 use crate::model::{OptionValue, Options};
 use crate::sql::*;
@@ -34,11 +35,7 @@ pub fn error(error: &Error, sql: &str) -> String {
 fn statement(statement: &Statement, text: &str, offset: usize) -> String {
     let mut out = String::new();
     match statement {
-        Statement::CreateSource(s) => {
-            let _ = writeln!(out, "create source {} @{}{}", s.name.quoted(), s.name_position, flag(s.if_not_exists, " if not exists"));
-            columns(&mut out, &s.columns);
-            options(&mut out, &s.options);
-        }
+        Statement::CreateSource(s) => source(&mut out, s),
         Statement::CreateTable(t) => {
             let _ = writeln!(out, "create table {} @{}{}", t.name.quoted(), t.name_position, flag(t.if_not_exists, " if not exists"));
             columns(&mut out, &t.columns);
@@ -50,6 +47,7 @@ fn statement(statement: &Statement, text: &str, offset: usize) -> String {
             }
         }
         Statement::CreatePipeline(p) => pipeline(&mut out, p, text),
+        Statement::CreateMaterializedView(v) => view(&mut out, v, text),
         Statement::CreateSecret(s) => {
             let _ = writeln!(out, "{text} @{}", s.name_position);
         }
@@ -69,13 +67,11 @@ fn statement(statement: &Statement, text: &str, offset: usize) -> String {
         }
         Statement::AlterPipeline(a) => {
             let _ = writeln!(out, "alter pipeline {} @{}{}", a.name.quoted(), a.name_position, flag(a.if_exists, " if exists"));
-            match &a.change {
-                PipelineChange::Set(new) => options(&mut out, new),
-                PipelineChange::RenameTo(name) => placed(&mut out, "rename to", name),
-                other => {
-                    let _ = writeln!(out, "  {other:?}");
-                }
-            }
+            job_change(&mut out, &a.change);
+        }
+        Statement::AlterMaterializedView(a) => {
+            let _ = writeln!(out, "alter materialized view {} @{}{}", a.name.quoted(), a.name_position, flag(a.if_exists, " if exists"));
+            job_change(&mut out, &a.change);
         }
         Statement::Explain(e) => {
             let of = self::statement(&e.of, text, offset);
@@ -145,6 +141,22 @@ fn change(out: &mut String, statement: &Statement) {
     }
 }
 
+fn source(out: &mut String, s: &CreateSource) {
+    let _ = writeln!(out, "create source {} @{}{}", s.name.quoted(), s.name_position, flag(s.if_not_exists, " if not exists"));
+    columns(out, &s.columns);
+    if let Some(w) = &s.watermark {
+        let _ = writeln!(out, "  watermark {} {}us late @{}", w.column.quoted(), w.lateness_micros, w.position);
+    }
+    options(out, &s.options);
+}
+
+fn view(out: &mut String, v: &CreateMaterializedView, text: &str) {
+    let _ = writeln!(out, "create materialized view {} @{}{}", v.name.quoted(), v.name_position, flag(v.if_not_exists, " if not exists"));
+    options(out, &v.options);
+    assert!(text.chars().skip(v.query_offset).collect::<String>().starts_with(&v.query_text));
+    let _ = writeln!(out, "  as {}{}", v.query, emit(v.emit));
+}
+
 fn changed(out: &mut String, what: &str, table: &ChangedTable) {
     let _ = writeln!(out, "{what} {} @{} as {}", table.name.name.quoted(), table.name.position, table.alias);
 }
@@ -170,8 +182,25 @@ fn pipeline(out: &mut String, p: &CreatePipeline, text: &str) {
     let columns: Vec<_> = p.target_columns.iter().flatten().map(|c| c.quoted()).collect();
     let columns = if p.target_columns.is_some() { format!(" ({})", columns.join(", ")) } else { String::new() };
     let _ = writeln!(out, "  into {} @{}{columns}", p.target.quoted(), p.target_position);
-    assert_eq!(text.chars().skip(p.query_offset).collect::<String>(), p.query_text);
-    let _ = writeln!(out, "  {}", p.query);
+    assert!(text.chars().skip(p.query_offset).collect::<String>().starts_with(&p.query_text));
+    let _ = writeln!(out, "  {}{}", p.query, emit(p.emit));
+}
+
+fn job_change(out: &mut String, change: &JobChange) {
+    match change {
+        JobChange::Set(new) => options(out, new),
+        JobChange::RenameTo(name) => placed(out, "rename to", name),
+        other => {
+            let _ = writeln!(out, "  {other:?}");
+        }
+    }
+}
+
+fn emit(emit: Emit) -> &'static str {
+    match emit {
+        Emit::OnChange => "",
+        Emit::OnWindowClose => "\n  emit on window close",
+    }
 }
 
 fn columns(out: &mut String, columns: &[ColumnDef]) {

@@ -1,0 +1,97 @@
+//! What has no operator of its own: all rows of its inputs are kept, and the query is run again over all of them when one has changed.
+
+use std::collections::HashSet;
+
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::logical_expr::LogicalPlan;
+
+use super::{Lowering, New, title_of};
+use crate::error::Result;
+use crate::flow::engine::operators::Recompute;
+use crate::flow::engine::program::Program;
+use crate::flow::engine::relation::Arrival;
+
+impl Lowering<'_> {
+    /// Runs `plan` as a whole over what its inputs give. Where a subquery stands in an expression, the inputs are the tables.
+    pub(super) async fn whole(&mut self, plan: &LogicalPlan) -> Result<usize> {
+        self.refuse_clock_within(plan)?;
+        let below: Vec<LogicalPlan> = match has_subqueries(plan)? {
+            true => scans(plan)?,
+            false => ordered_input(plan).inputs().into_iter().cloned().collect(),
+        };
+        let mut inputs = Vec::with_capacity(below.len());
+        for input in &below {
+            inputs.push(self.lower(input).await?);
+        }
+        let leaf_schemas: Vec<_> = below.iter().map(|input| input.schema().clone()).collect();
+        let program = Program::new(self.state, &leaf_schemas, |leaves| replace(plan, &below, &leaves)).await?;
+        let keys = inputs.iter().map(|input| (self.nodes[*input].schema.clone(), vec![])).collect();
+        let schema = program.schema().clone();
+        let operator = Box::new(Recompute::new(program, keys, vec![])?);
+        let kept = "recomputed: the query runs again over all rows when one has changed";
+        Ok(self.add(New { operator, inputs, schema, arrival: Arrival::Changing, unique: None, title: title_of(plan), kept }))
+    }
+
+    fn refuse_clock_within(&self, plan: &LogicalPlan) -> Result<()> {
+        self.refuse_clock(&plan.expressions())
+    }
+}
+
+/// A limit counts rows in an order, so the sort below it belongs to it.
+fn ordered_input(plan: &LogicalPlan) -> &LogicalPlan {
+    fn sort_below(plan: &LogicalPlan) -> Option<&LogicalPlan> {
+        match plan {
+            LogicalPlan::Sort(_) => Some(plan),
+            LogicalPlan::Projection(projection) => sort_below(&projection.input),
+            LogicalPlan::SubqueryAlias(alias) => sort_below(&alias.input),
+            LogicalPlan::Limit(limit) => sort_below(&limit.input),
+            _ => None,
+        }
+    }
+    match plan {
+        LogicalPlan::Limit(_) => sort_below(plan).unwrap_or(plan),
+        _ => plan,
+    }
+}
+
+fn has_subqueries(plan: &LogicalPlan) -> Result<bool> {
+    let mut found = false;
+    plan.apply_subqueries(|_| {
+        found = true;
+        Ok(TreeNodeRecursion::Stop)
+    })?;
+    Ok(found || matches!(plan, LogicalPlan::RecursiveQuery(_)))
+}
+
+/// The tables that a plan reads, each once. What a recursive query calls itself is none.
+fn scans(plan: &LogicalPlan) -> Result<Vec<LogicalPlan>> {
+    let mut own_names = HashSet::new();
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::RecursiveQuery(recursive) = node {
+            own_names.insert(recursive.name.clone());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    let mut scans: Vec<LogicalPlan> = Vec::new();
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && !own_names.contains(scan.table_name.table())
+            && !scans.contains(node)
+        {
+            scans.push(node.clone());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(scans)
+}
+
+/// The plan with leaves where its inputs were.
+fn replace(plan: &LogicalPlan, inputs: &[LogicalPlan], leaves: &[LogicalPlan]) -> Result<LogicalPlan> {
+    let replaced = plan.clone().transform_down_with_subqueries(|node| {
+        Ok(match inputs.iter().position(|input| *input == node) {
+            Some(place) => Transformed::new(leaves[place].clone(), true, TreeNodeRecursion::Jump),
+            None => Transformed::no(node),
+        })
+    })?;
+    Ok(replaced.data)
+}

@@ -1,0 +1,80 @@
+//! The net under all other operators: the query is run again over the rows of the keys that were touched, and what it gives is compared with
+//! what was given before. Right for every query whose answer for a key depends on the rows of that key alone.
+
+use std::collections::HashSet;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+
+use super::{Moment, Operator};
+use crate::error::Result;
+use crate::flow::engine::arrangement::{Arrangement, KeyNumber};
+use crate::flow::engine::program::Program;
+use crate::flow::engine::state::State;
+use crate::model::Changes;
+
+pub struct Recompute {
+    program: Program,
+    /// By input: all its rows, by key.
+    inputs: Vec<Arrangement>,
+    /// What was given, by the same key.
+    output: Arrangement,
+}
+
+/// What the states of inputs are called. More inputs share the last name with a number of their own in the manifest's list.
+const INPUT_NAMES: [&str; 8] = ["input", "input 2", "input 3", "input 4", "input 5", "input 6", "input 7", "input 8"];
+
+impl Recompute {
+    /// `keys` has for each input its columns and the columns of its key; `output_key` are the columns of the result that hold the key.
+    pub fn new(program: Program, keys: Vec<(SchemaRef, Vec<usize>)>, output_key: Vec<usize>) -> Result<Recompute> {
+        let inputs = keys.into_iter().map(|(schema, key)| Arrangement::new(schema, key)).collect::<Result<_>>()?;
+        let output = Arrangement::new(program.schema().clone(), output_key)?;
+        Ok(Recompute { program, inputs, output })
+    }
+
+    async fn recompute(&mut self, touched: &HashSet<Vec<u8>>) -> Result<Changes> {
+        let mut rows = Vec::with_capacity(self.inputs.len());
+        for input in &self.inputs {
+            rows.push(gather(input, touched)?.repeated()?);
+        }
+        let given = gather(&self.output, touched)?;
+        let made = Changes::inserted(self.program.run(rows).await?);
+        let changes = Changes::concat(self.program.schema(), &[given.negated(), made])?.consolidated()?;
+        self.output.update(&changes, |_, _, _| {})?;
+        Ok(changes)
+    }
+}
+
+#[async_trait]
+impl Operator for Recompute {
+    async fn tick(&mut self, inputs: &[Changes], moment: Moment) -> Result<Changes> {
+        let mut touched = HashSet::new();
+        for (input, changes) in self.inputs.iter_mut().zip(inputs) {
+            let keys = input.encode_keys(changes.rows())?;
+            for row in 0..changes.len() {
+                if !touched.contains(keys.row(row)) {
+                    touched.insert(keys.row(row).to_vec());
+                }
+            }
+            input.update(changes, |_, _, _| {})?;
+        }
+        // What is one key's for all rows may have an answer for no rows.
+        if moment.is_first && self.output.is_keyless() {
+            touched.insert(vec![]);
+        }
+        match touched.is_empty() {
+            true => Ok(Changes::empty(self.program.schema().clone())),
+            false => self.recompute(&touched).await,
+        }
+    }
+
+    fn states(&mut self) -> Vec<(&'static str, &mut dyn State)> {
+        let inputs = INPUT_NAMES.into_iter().zip(&mut self.inputs).map(|(name, input)| (name, input as &mut dyn State));
+        inputs.chain([("output", &mut self.output as &mut dyn State)]).collect()
+    }
+}
+
+fn gather(arrangement: &Arrangement, keys: &HashSet<Vec<u8>>) -> Result<Changes> {
+    let found: Vec<KeyNumber> = keys.iter().filter_map(|key| arrangement.find_key(key)).collect();
+    arrangement.gather(found.into_iter())
+}

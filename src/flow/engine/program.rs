@@ -1,0 +1,205 @@
+//! A piece of a query that DataFusion runs: planned once over slots, run again for each tick.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::{cast, concat_batches, prep_null_mask_filter};
+use arrow::datatypes::{Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::Session;
+use datafusion::common::DFSchemaRef;
+use datafusion::error::Result as DataFusionResult;
+use datafusion::execution::{SessionState, TaskContext};
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNode, UserDefinedLogicalNodeCore};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::execution_plan::reset_plan_states;
+use datafusion::physical_plan::streaming::StreamingTableExec;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+use futures::TryStreamExt;
+
+use crate::error::Result;
+use crate::flow::slot::Slot;
+
+pub struct Program {
+    plan: Arc<dyn ExecutionPlan>,
+    slots: Vec<Arc<Slot>>,
+    task: Arc<TaskContext>,
+    schema: SchemaRef,
+}
+
+impl Program {
+    /// The program that `build` makes of leaves with these columns. Its result has the columns of `build`'s plan, all of them nullable.
+    pub async fn new(
+        state: &SessionState,
+        leaves: &[DFSchemaRef],
+        build: impl FnOnce(Vec<LogicalPlan>) -> Result<LogicalPlan>,
+    ) -> Result<Program> {
+        let slots: Vec<_> = leaves.iter().map(|schema| Slot::new(Arc::new(schema.as_arrow().clone()))).collect();
+        let leaves = leaves.iter().zip(&slots).map(|(schema, slot)| leaf(schema, slot)).collect();
+        let logical = build(leaves)?;
+        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(LeafPlanner)]);
+        let plan = planner.create_physical_plan(&logical, state).await?;
+        Ok(Program { plan, slots, task: state.task_ctx(), schema: nullable(logical.schema().as_arrow()) })
+    }
+
+    /// A program that was planned by hand over `slots`.
+    pub fn of_plan(state: &SessionState, plan: Arc<dyn ExecutionPlan>, slots: Vec<Arc<Slot>>) -> Program {
+        let schema = nullable(&plan.schema());
+        Program { plan, slots, task: state.task_ctx(), schema }
+    }
+
+    /// Another plan over the same leaves.
+    pub fn with_plan(&self, plan: Arc<dyn ExecutionPlan>) -> Program {
+        Program { schema: nullable(&plan.schema()), plan, slots: self.slots.clone(), task: self.task.clone() }
+    }
+
+    pub fn plan(&self) -> &Arc<dyn ExecutionPlan> {
+        &self.plan
+    }
+
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Runs over these rows, one batch per leaf.
+    pub async fn run(&self, inputs: impl IntoIterator<Item = RecordBatch>) -> Result<RecordBatch> {
+        for (slot, rows) in self.slots.iter().zip(inputs) {
+            slot.fill(Some(rows));
+        }
+        let plan = reset_plan_states(self.plan.clone())?;
+        let mut batches = Vec::new();
+        for partition in 0..plan.output_partitioning().partition_count() {
+            let stream = plan.execute(partition, self.task.clone())?;
+            batches.extend(stream.try_collect::<Vec<_>>().await?);
+        }
+        for slot in &self.slots {
+            slot.fill(None);
+        }
+        let batches = batches.iter().map(|batch| conform(batch, &self.schema)).collect::<Result<Vec<_>>>()?;
+        Ok(concat_batches(&self.schema, &batches)?)
+    }
+}
+
+/// The same columns, all of them nullable: DataFusion is not always right about that, and changes travel between its plans.
+pub fn nullable(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| Arc::new(field.as_ref().clone().with_nullable(true).with_metadata(Default::default())));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// The rows under a schema with as many columns of types that are the same, or nearly.
+pub fn conform(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let pairs = rows.columns().iter().zip(schema.fields());
+    let columns = pairs.map(|(column, field)| match column.data_type() == field.data_type() {
+        true => Ok(column.clone()),
+        false => Ok(cast(column, field.data_type())?),
+    });
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+    Ok(RecordBatch::try_new_with_options(schema.clone(), columns.collect::<Result<_>>()?, &options)?)
+}
+
+/// A plan that gives what lies in `slot`, under the names of `schema`.
+fn leaf(schema: &DFSchemaRef, slot: &Arc<Slot>) -> LogicalPlan {
+    LogicalPlan::Extension(Extension { node: Arc::new(Leaf { schema: schema.clone(), slot: slot.clone() }) })
+}
+
+#[derive(Debug, Clone)]
+struct Leaf {
+    schema: DFSchemaRef,
+    slot: Arc<Slot>,
+}
+
+impl Leaf {
+    fn identity(&self) -> usize {
+        Arc::as_ptr(&self.slot) as usize
+    }
+}
+
+impl PartialEq for Leaf {
+    fn eq(&self, other: &Leaf) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for Leaf {}
+
+impl Hash for Leaf {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
+    }
+}
+
+impl PartialOrd for Leaf {
+    fn partial_cmp(&self, other: &Leaf) -> Option<Ordering> {
+        self.identity().partial_cmp(&other.identity())
+    }
+}
+
+impl UserDefinedLogicalNodeCore for Leaf {
+    fn name(&self) -> &str {
+        "Leaf"
+    }
+
+    fn inputs(&self) -> Vec<&LogicalPlan> {
+        vec![]
+    }
+
+    fn schema(&self) -> &DFSchemaRef {
+        &self.schema
+    }
+
+    fn expressions(&self) -> Vec<Expr> {
+        vec![]
+    }
+
+    fn prevent_predicate_push_down_columns(&self) -> HashSet<String> {
+        HashSet::new()
+    }
+
+    fn fmt_for_explain(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("Leaf")
+    }
+
+    fn with_exprs_and_inputs(&self, _: Vec<Expr>, _: Vec<LogicalPlan>) -> DataFusionResult<Leaf> {
+        Ok(self.clone())
+    }
+}
+
+struct LeafPlanner;
+
+#[async_trait]
+impl ExtensionPlanner for LeafPlanner {
+    async fn plan_extension(
+        &self,
+        _: &dyn PhysicalPlanner,
+        node: &dyn UserDefinedLogicalNode,
+        _: &[&LogicalPlan],
+        _: &[Arc<dyn ExecutionPlan>],
+        _: &dyn Session,
+        _: &PhysicalPlanningContext,
+    ) -> DataFusionResult<Option<Arc<dyn ExecutionPlan>>> {
+        let Some(leaf) = node.as_any().downcast_ref::<Leaf>() else { return Ok(None) };
+        let schema = Arc::new(leaf.schema.as_arrow().clone());
+        Ok(Some(Arc::new(StreamingTableExec::try_new(schema, vec![leaf.slot.clone()], None, vec![], false, None)?)))
+    }
+}
+
+/// The value of an expression for each row.
+pub fn evaluate(expression: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> Result<ArrayRef> {
+    Ok(expression.evaluate(rows)?.into_array(rows.num_rows())?)
+}
+
+/// For which rows a condition is true: neither false nor null.
+pub fn met(condition: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> Result<BooleanArray> {
+    let met = evaluate(condition, rows)?;
+    let met = met.as_boolean();
+    Ok(match met.null_count() {
+        0 => met.clone(),
+        _ => prep_null_mask_filter(met),
+    })
+}

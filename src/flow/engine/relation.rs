@@ -1,0 +1,39 @@
+//! A relation as a dataflow reads it.
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use std::sync::Arc;
+
+use crate::flow::compile::metadata_field;
+use crate::model::Name;
+
+#[derive(Debug, Clone)]
+pub struct Relation {
+    pub name: Name,
+    pub schema: SchemaRef,
+    pub arrival: Arrival,
+    /// Columns at the end of `schema` that appear only where they are named.
+    pub hidden: usize,
+}
+
+/// How rows come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// Rows come and never go.
+    AppendOnly,
+    /// Rows come and go.
+    Changing,
+}
+
+impl Relation {
+    /// A source: its columns, and those that every source has.
+    pub fn source(name: Name, schema: &Schema) -> Relation {
+        let metadata = crate::flow::compile::METADATA_COLUMNS.map(|name| Arc::new(metadata_field(name)));
+        let fields: Vec<Arc<Field>> = schema.fields().iter().cloned().chain(metadata.iter().cloned()).collect();
+        Relation { name, schema: Arc::new(Schema::new(fields)), arrival: Arrival::AppendOnly, hidden: metadata.len() }
+    }
+
+    /// A table or a view.
+    pub fn table(name: Name, schema: SchemaRef) -> Relation {
+        Relation { name, schema, arrival: Arrival::Changing, hidden: 0 }
+    }
+}
