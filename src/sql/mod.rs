@@ -15,29 +15,40 @@
 
 mod statement;
 
+mod alter_materialized_view;
 mod alter_pipeline;
 mod alter_table;
+mod create_materialized_view;
 mod create_pipeline;
 mod create_secret;
 mod create_source;
 mod create_table;
+mod delete;
 mod describe;
 mod drop;
 mod explain;
 mod insert;
+mod merge;
 mod query;
 mod set;
 mod show;
 mod transaction;
+mod truncate;
 mod unsupported;
+mod update;
 
 mod column_def;
+mod emit;
+mod job_change;
 mod object;
+mod row_change;
+mod watermark;
 mod with_options;
 
 mod bytea;
 mod dialect;
 pub mod identifiers;
+mod intervals;
 mod literals;
 mod locate;
 pub mod metadata_columns;
@@ -48,6 +59,7 @@ pub mod result_names;
 pub mod set_aside;
 mod split;
 mod syntax_error;
+mod windows;
 mod with_scopes;
 
 #[cfg(test)]
@@ -55,25 +67,34 @@ mod tests;
 
 use std::fmt;
 
-pub use alter_pipeline::{AlterPipeline, PipelineChange};
+pub use alter_materialized_view::AlterMaterializedView;
+pub use alter_pipeline::AlterPipeline;
 pub use alter_table::{AlterTable, NewColumn, TableChange};
 pub use column_def::ColumnDef;
+pub use create_materialized_view::CreateMaterializedView;
 pub use create_pipeline::{CreatePipeline, Expectation, OnViolation};
 pub use create_secret::CreateSecret;
 pub use create_source::CreateSource;
 pub use create_table::CreateTable;
+pub use delete::Delete;
 pub use describe::Describe;
 pub use dialect::LakewireDialect;
 pub use drop::{Dependents, Drop, Files};
 pub use explain::{Explain, ExplainFormat};
 pub use insert::Insert;
+pub use job_change::JobChange;
 pub use locate::locate;
+pub use merge::{Merge, MergeAction};
 pub use object::{DATABASE, ObjectKind, PUBLIC_SCHEMA, PlacedName, SYSTEM_SCHEMA};
+pub use row_change::{Addressed, ChangedTable, SetColumn};
 pub use set::{Reset, Set, SetScope, SetValue};
 pub use show::{Show, ShowCreate, ShowVariable};
 pub use split::{StatementText, split};
 pub use statement::Statement;
 pub use transaction::{Deallocate, Isolation, TransactionMode};
+pub use truncate::Truncate;
+pub use update::Update;
+pub use watermark::Watermark;
 
 use crate::error::{Error, Result};
 use reader::Reader;

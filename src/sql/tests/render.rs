@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::catalog::Emit;
 use crate::error::Error;
 use crate::model::{OptionValue, Options};
 use crate::sql::*;
@@ -37,6 +38,9 @@ fn statement(statement: &Statement, text: &str, offset: usize) -> String {
         Statement::CreateSource(s) => {
             let _ = writeln!(out, "create source {} @{}{}", s.name.quoted(), s.name_position, flag(s.if_not_exists, " if not exists"));
             columns(&mut out, &s.columns);
+            if let Some(w) = &s.watermark {
+                let _ = writeln!(out, "  watermark {} {}us late @{}", w.column.quoted(), w.lateness_micros, w.position);
+            }
             options(&mut out, &s.options);
         }
         Statement::CreateTable(t) => {
@@ -50,6 +54,18 @@ fn statement(statement: &Statement, text: &str, offset: usize) -> String {
             }
         }
         Statement::CreatePipeline(p) => pipeline(&mut out, p, text),
+        Statement::CreateMaterializedView(v) => {
+            let _ = writeln!(
+                out,
+                "create materialized view {} @{}{}",
+                v.name.quoted(),
+                v.name_position,
+                flag(v.if_not_exists, " if not exists")
+            );
+            options(&mut out, &v.options);
+            assert!(text.chars().skip(v.query_offset).collect::<String>().starts_with(&v.query_text));
+            let _ = writeln!(out, "  as {}{}", v.query, emit(v.emit));
+        }
         Statement::CreateSecret(s) => {
             let _ = writeln!(out, "{text} @{}", s.name_position);
         }
@@ -69,13 +85,11 @@ fn statement(statement: &Statement, text: &str, offset: usize) -> String {
         }
         Statement::AlterPipeline(a) => {
             let _ = writeln!(out, "alter pipeline {} @{}{}", a.name.quoted(), a.name_position, flag(a.if_exists, " if exists"));
-            match &a.change {
-                PipelineChange::Set(new) => options(&mut out, new),
-                PipelineChange::RenameTo(name) => placed(&mut out, "rename to", name),
-                other => {
-                    let _ = writeln!(out, "  {other:?}");
-                }
-            }
+            job_change(&mut out, &a.change);
+        }
+        Statement::AlterMaterializedView(a) => {
+            let _ = writeln!(out, "alter materialized view {} @{}{}", a.name.quoted(), a.name_position, flag(a.if_exists, " if exists"));
+            job_change(&mut out, &a.change);
         }
         Statement::Explain(e) => {
             let of = self::statement(&e.of, text, offset);
@@ -85,6 +99,38 @@ fn statement(statement: &Statement, text: &str, offset: usize) -> String {
             let columns: Vec<_> = i.columns.iter().map(|c| c.quoted()).collect();
             let _ = writeln!(out, "insert into {} @{} ({})\n  {}", i.target.quoted(), i.target_position, columns.join(", "), i.query());
         }
+        Statement::Update(u) => {
+            changed(&mut out, "update", &u.table);
+            set(&mut out, &u.set);
+            u.from.iter().for_each(|from| drop(writeln!(out, "  from {from}")));
+            u.selection.iter().for_each(|condition| drop(writeln!(out, "  where {condition}")));
+        }
+        Statement::Delete(d) => {
+            changed(&mut out, "delete from", &d.table);
+            d.using.iter().for_each(|from| drop(writeln!(out, "  using {from}")));
+            d.selection.iter().for_each(|condition| drop(writeln!(out, "  where {condition}")));
+        }
+        Statement::Merge(m) => {
+            changed(&mut out, "merge into", &m.table);
+            let _ = writeln!(out, "  using {} on {}", m.source, m.on);
+            for clause in &m.clauses {
+                let condition = clause.condition.as_ref().map(|condition| format!(" and {condition}")).unwrap_or_default();
+                let _ = writeln!(out, "  when {:?}{condition}", clause.when);
+                match &clause.then {
+                    MergeAction::Update(columns) => set(&mut out, columns),
+                    MergeAction::Insert { columns, values, .. } => {
+                        let columns: Vec<_> = columns.iter().map(|column| column.name.quoted()).collect();
+                        let values: Vec<_> = values.iter().map(value).collect();
+                        let _ = writeln!(out, "  insert ({}) values ({})", columns.join(", "), values.join(", "));
+                    }
+                    other => drop(writeln!(out, "  {other:?}")),
+                }
+            }
+        }
+        Statement::Truncate(t) => {
+            let _ = writeln!(out, "truncate");
+            t.tables.iter().for_each(|name| placed(&mut out, "table", name));
+        }
         Statement::Query(query) => {
             let _ = writeln!(out, "query +{offset} {query}");
         }
@@ -93,6 +139,20 @@ fn statement(statement: &Statement, text: &str, offset: usize) -> String {
         }
     }
     out.trim_end().to_string()
+}
+
+fn changed(out: &mut String, what: &str, table: &ChangedTable) {
+    let _ = writeln!(out, "{what} {} @{} as {}", table.name.name.quoted(), table.name.position, table.alias);
+}
+
+fn set(out: &mut String, columns: &[SetColumn]) {
+    for set in columns {
+        let _ = writeln!(out, "  set {} @{} = {}", set.column.name.quoted(), set.column.position, value(&set.value));
+    }
+}
+
+fn value(value: &Option<sqlparser::ast::Expr>) -> String {
+    value.as_ref().map_or("default".to_string(), |value| value.to_string())
 }
 
 fn pipeline(out: &mut String, p: &CreatePipeline, text: &str) {
@@ -106,8 +166,25 @@ fn pipeline(out: &mut String, p: &CreatePipeline, text: &str) {
     let columns: Vec<_> = p.target_columns.iter().flatten().map(|c| c.quoted()).collect();
     let columns = if p.target_columns.is_some() { format!(" ({})", columns.join(", ")) } else { String::new() };
     let _ = writeln!(out, "  into {} @{}{columns}", p.target.quoted(), p.target_position);
-    assert_eq!(text.chars().skip(p.query_offset).collect::<String>(), p.query_text);
-    let _ = writeln!(out, "  {}", p.query);
+    assert!(text.chars().skip(p.query_offset).collect::<String>().starts_with(&p.query_text));
+    let _ = writeln!(out, "  {}{}", p.query, emit(p.emit));
+}
+
+fn job_change(out: &mut String, change: &JobChange) {
+    match change {
+        JobChange::Set(new) => options(out, new),
+        JobChange::RenameTo(name) => placed(out, "rename to", name),
+        other => {
+            let _ = writeln!(out, "  {other:?}");
+        }
+    }
+}
+
+fn emit(emit: Emit) -> &'static str {
+    match emit {
+        Emit::OnChange => "",
+        Emit::OnWindowClose => "\n  emit on window close",
+    }
 }
 
 fn columns(out: &mut String, columns: &[ColumnDef]) {

@@ -10,7 +10,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::SessionContext;
 use futures::FutureExt;
 
-use super::super::kept::{lines, repeated};
+use super::super::kept::lines;
 use super::case::{Case, Form, Restart};
 use super::tables::TABLES;
 use crate::flow::engine::{Arrival, Dataflow};
@@ -176,7 +176,7 @@ impl Running<'_> {
         if (0..view.answer.len()).any(|row| view.answer.weight(row) < 0) {
             return Err(wrong(format!("after tick {tick}, {which} has rows less than no times:\n{}", text(&view.answer).join("\n"))));
         }
-        let (ours, theirs) = (lines(&repeated(&view.answer)), lines(answer));
+        let (ours, theirs) = (lines(&view.answer.repeated().map_err(failed)?), lines(answer));
         if ours == theirs {
             return view.keeps_its_word();
         }
@@ -208,7 +208,7 @@ impl View {
     /// What the dataflow says of its answer is so.
     fn keeps_its_word(&self) -> Result<(), Outcome> {
         let Some(unique) = self.dataflow.unique() else { return Ok(()) };
-        let rows = repeated(&self.answer);
+        let rows = self.answer.repeated().map_err(failed)?;
         let mut keys = lines(&rows.project(unique).map_err(|error| wrong(error.to_string()))?);
         keys.dedup();
         match keys.len() == rows.num_rows() || unique.is_empty() && rows.num_rows() <= 1 {

@@ -1,0 +1,122 @@
+//! The query of a materialized view: what it reads, and what its result looks like.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+use sqlparser::ast::{Expr, Query, Value, visit_expressions};
+
+use super::Session;
+use crate::catalog::{Definition, Object, ObjectKind, Snapshot};
+use crate::error::{Error, Result, SqlState};
+use crate::flow::engine::{Dataflow, Relation};
+use crate::model::column;
+use crate::query::view;
+use crate::sql;
+
+/// A relation that the query reads, with its columns as of now.
+pub struct Input {
+    pub object: Arc<Object>,
+    pub schema: SchemaRef,
+}
+
+/// The relations that a query reads, each once, in the order of the text. Errors name the relation and its place in `text`: it is not
+/// there, or it is nothing that a view can follow.
+pub async fn inputs(session: &Session, query: &Query, text: &str) -> Result<Vec<Input>> {
+    let catalog = session.services.flow.catalog.snapshot();
+    let mut inputs: Vec<Input> = vec![];
+    for relation in sql::identifiers::relations(query)? {
+        let object = resolve(&relation, &catalog).map_err(|error| error.at(relation.position(text)))?;
+        if !inputs.iter().any(|input| input.object.id == object.id) {
+            let schema = schema_of(session, &object).await?;
+            inputs.push(Input { object, schema });
+        }
+    }
+    Ok(inputs)
+}
+
+/// Plans the query over nothing but these columns. The result's columns have PostgreSQL's names, each once. What has no lasting result is
+/// refused. `text` is what the query was parsed from.
+pub async fn plan(query: &Query, inputs: &[Input], text: &str) -> Result<Dataflow> {
+    refuse_parameters(query)?;
+    let relations: Vec<_> = inputs.iter().map(Input::relation).collect();
+    let planned = Dataflow::plan(query, &relations).await;
+    let dataflow = planned.map_err(|error| sql::locate(explain(error, inputs), text))?;
+    refuse_twins(dataflow.schema())?;
+    Ok(dataflow)
+}
+
+impl Input {
+    fn relation(&self) -> Relation {
+        let name = self.object.name.clone();
+        match self.object.kind() {
+            ObjectKind::Source => Relation::source(name, &self.schema),
+            _ => Relation::table(name, self.schema.clone()),
+        }
+    }
+}
+
+fn resolve(relation: &sql::identifiers::Relation, catalog: &Snapshot) -> Result<Arc<Object>> {
+    match relation.schema.as_deref() {
+        None | Some(sql::PUBLIC_SCHEMA) => {}
+        Some(schema @ (sql::SYSTEM_SCHEMA | "pg_catalog" | "information_schema")) => {
+            return Err(Error::unsupported(format!("a materialized view cannot read system table {schema}.{}", relation.name.quoted()))
+                .with_hint("a materialized view reads sources, tables and other materialized views"));
+        }
+        Some(other) => {
+            return Err(Error::undefined(format!("schema \"{other}\" does not exist")).with_state(SqlState::INVALID_SCHEMA_NAME));
+        }
+    }
+    if let Some(object) = catalog.relation(&relation.name) {
+        return Ok(object.clone());
+    }
+    match catalog.find(ObjectKind::Pipeline, &relation.name) {
+        Some(pipeline) => Err(Error::unsupported(format!("a materialized view cannot read {}", pipeline.as_ref()))
+            .with_hint("read the table that the pipeline writes")),
+        None => Err(Error::undefined(format!("relation \"{}\" does not exist", relation.name)).with_state(SqlState::UNDEFINED_TABLE)),
+    }
+}
+
+/// The columns of a relation as of now.
+pub async fn schema_of(session: &Session, object: &Object) -> Result<SchemaRef> {
+    let flow = &session.services.flow;
+    match &object.definition {
+        Definition::Source(source) => Ok(match flow.feeds.columns(object.id) {
+            Some(live) => column::to_arrow_schema(&live.current()),
+            None => column::to_arrow_schema(&source.columns),
+        }),
+        Definition::Table(table) => Ok(flow.lake.table(&table.location)?.refresh().await?.schema().clone()),
+        Definition::View(definition) => Ok(view::schema_of(definition)),
+        Definition::Pipeline(_) | Definition::Secret(_) => Err(Error::internal(format!("{object} is no relation"))),
+    }
+}
+
+fn refuse_parameters(query: &Query) -> Result<()> {
+    let found = visit_expressions(query, |expression| match expression {
+        Expr::Value(value) if matches!(value.value, Value::Placeholder(_)) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    match found {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Error::unsupported("a materialized view cannot be defined with parameters")),
+    }
+}
+
+fn refuse_twins(schema: &Schema) -> Result<()> {
+    let mut seen = HashSet::new();
+    match schema.fields().iter().find(|field| !seen.insert(field.name())) {
+        None => Ok(()),
+        Some(twin) => Err(Error::duplicate(format!("column \"{}\" specified more than once", twin.name()))
+            .with_state(SqlState::DUPLICATE_COLUMN)
+            .with_hint("name the columns with AS")),
+    }
+}
+
+fn explain(error: Error, inputs: &[Input]) -> Error {
+    let unknown = error.sqlstate() == SqlState::UNDEFINED_COLUMN && error.hint().is_none();
+    match unknown && inputs.iter().any(|input| input.schema.fields().is_empty()) {
+        true => error.with_hint("no data was found yet; declare the columns in CREATE SOURCE or CREATE TABLE"),
+        false => error,
+    }
+}
