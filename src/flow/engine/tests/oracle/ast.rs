@@ -29,13 +29,13 @@ pub struct Column {
     pub ty: Type,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Expr {
     pub kind: Kind,
     pub ty: Type,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
     Column {
         alias: String,
@@ -53,7 +53,7 @@ pub enum Kind {
 }
 
 /// Rows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Rel {
     Table(usize),
     Cte { name: String, columns: Vec<Column> },
@@ -62,7 +62,7 @@ pub enum Rel {
     Set { op: &'static str, left: Box<Rel>, right: Box<Rel> },
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Select {
     pub distinct: Distinct,
     pub items: Vec<Item>,
@@ -74,13 +74,13 @@ pub struct Select {
     pub limit: Option<Limit>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Item {
     pub expr: Expr,
     pub name: String,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Distinct {
     No,
     All,
@@ -88,20 +88,20 @@ pub enum Distinct {
     On { keys: Vec<Expr>, order: Vec<Expr>, ties: Vec<Expr> },
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct From {
     pub rel: Rel,
     pub alias: String,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Join {
     pub kind: &'static str,
     pub from: From,
     pub on: Option<Expr>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Group {
     None,
     By(Vec<Expr>),
@@ -112,14 +112,14 @@ pub enum Group {
 }
 
 /// ORDER BY these items, then by all the others.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Limit {
     pub order: Vec<(usize, &'static str)>,
     pub count: Option<u64>,
     pub offset: u64,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Query {
     pub ctes: Vec<(String, Rel)>,
     pub body: Rel,

@@ -122,7 +122,7 @@ impl Case {
     /// The query with the time of a tick.
     pub fn sql_at(&self, tick: usize) -> String {
         let minutes = Case::now_micros(tick) / MINUTE_MICROS;
-        let now = format!("arrow_cast('1970-01-01T{:02}:{:02}:00', 'Timestamp(Microsecond, Some(\"UTC\"))')", minutes / 60, minutes % 60);
+        let now = format!("TIMESTAMPTZ '1970-01-01 {:02}:{:02}:00Z'", minutes / 60, minutes % 60);
         self.query.sql(&now)
     }
 }

@@ -11,6 +11,7 @@ mod ast;
 mod case;
 mod dice;
 mod generate;
+mod panics;
 mod run;
 mod shrink;
 mod tables;
@@ -127,8 +128,9 @@ fn kind(outcome: &Outcome) -> &'static str {
 
 /// DataFusion's planner recurses, and frames of a debug build are large.
 fn on_a_deep_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(work).unwrap();
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    panics::catch();
+    let thread = std::thread::Builder::new().name(panics::THREAD_NAME.to_string()).stack_size(64 << 20).spawn(work).unwrap();
+    thread.join().unwrap_or_else(|_| panic!("{}", panics::last()))
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
