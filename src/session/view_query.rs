@@ -13,7 +13,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::flow::engine::{Dataflow, Relation};
 use crate::model::column;
 use crate::query::view;
-use crate::sql;
+use crate::sql::{self, result_names};
 
 /// A relation that the query reads, with its columns as of now.
 pub struct Input {
@@ -40,6 +40,7 @@ pub async fn inputs(session: &Session, query: &Query, text: &str) -> Result<Vec<
 /// refused. `text` is what the query was parsed from.
 pub async fn plan(query: &Query, inputs: &[Input], text: &str) -> Result<Dataflow> {
     refuse_parameters(query)?;
+    result_names::refuse_twins(query)?;
     let relations: Vec<_> = inputs.iter().map(Input::relation).collect();
     let planned = Dataflow::plan(query, &relations).await;
     let dataflow = planned.map_err(|error| sql::locate(explain(error, inputs), text))?;
@@ -107,9 +108,7 @@ fn refuse_twins(schema: &Schema) -> Result<()> {
     let mut seen = HashSet::new();
     match schema.fields().iter().find(|field| !seen.insert(field.name())) {
         None => Ok(()),
-        Some(twin) => Err(Error::duplicate(format!("column \"{}\" specified more than once", twin.name()))
-            .with_state(SqlState::DUPLICATE_COLUMN)
-            .with_hint("name the columns with AS")),
+        Some(twin) => Err(result_names::named_twice(twin.name())),
     }
 }
 

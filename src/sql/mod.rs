@@ -46,6 +46,7 @@ mod watermark;
 mod with_options;
 
 mod bytea;
+mod date_bin;
 mod dialect;
 pub mod identifiers;
 mod intervals;

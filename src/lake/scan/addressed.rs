@@ -10,6 +10,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::scalar::ScalarValue;
 use parking_lot::Mutex;
+use parquet::arrow::RowNumber;
 
 use super::plain::{PlainScan, Wanted};
 use super::select;
@@ -46,8 +47,7 @@ impl AddressedTable {
                 .with_detail("it has deletion vectors, column mapping or a reader feature that is not known")
                 .with_hint("another engine made the table so; it can be read, and changed by that engine"));
         }
-        let hidden = [Field::new(FILE, DataType::Int64, false), Field::new(ROW, DataType::Int64, true)].map(Arc::new);
-        let schema = Arc::new(Schema::new(snapshot.schema().fields().iter().cloned().chain(hidden).collect::<Vec<_>>()));
+        let schema = Arc::new(Schema::new(snapshot.schema().fields().iter().cloned().chain(hidden_fields()).collect::<Vec<_>>()));
         Ok(AddressedTable { table, snapshot, addresses: Addresses::default(), schema })
     }
 
@@ -71,6 +71,12 @@ impl AddressedTable {
         }
         Ok(Some(chunks.iter().flat_map(|chunk| (0..chunk.len()).map(|file| DataFile::new(chunk, file))).collect()))
     }
+}
+
+/// `FILE` and `ROW`. The Parquet reader knows the latter by its extension type.
+pub fn hidden_fields() -> [Arc<Field>; 2] {
+    let row = Field::new(ROW, DataType::Int64, true).with_extension_type(RowNumber);
+    [Arc::new(Field::new(FILE, DataType::Int64, false)), Arc::new(row)]
 }
 
 impl Addresses {

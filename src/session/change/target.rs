@@ -8,15 +8,17 @@ use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider,
     TableProvider,
 };
+use datafusion::common::tree_node::TreeNode;
 use datafusion::error::Result as DataFusionResult;
 use datafusion::execution::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::expr_rewriter::unnormalize_cols;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::parser::Statement as DataFusionStatement;
 use sqlparser::ast;
 
 use super::super::Session;
 use super::super::prepare::hide_metadata_columns;
+use super::ACTION;
 use crate::catalog::{Catalog, Definition, Object, TableDef};
 use crate::error::{Error, Result, SqlState};
 use crate::lake::{AddressedTable, DataFile, LakeTable, Snapshot, Table};
@@ -68,7 +70,9 @@ impl Target {
         hide_metadata_columns(&self.catalog, &mut query)?;
         let statement = DataFusionStatement::Statement(Box::new(ast::Statement::Query(Box::new(query))));
         let plan = self.state.statement_to_plan(statement).await;
-        plan.map_err(Error::from).map_err(|error| sql::locate(error, text))
+        let plan = plan.map_err(Error::from).map_err(|error| sql::locate(error, text))?;
+        refuse_dice(&plan)?;
+        Ok(plan)
     }
 
     /// The files that the rows of a query are in, if the log alone tells that these are all rows of them.
@@ -86,6 +90,22 @@ impl Target {
             };
         };
         Ok(self.rows.files_of_exactly(&filters, &self.state)?)
+    }
+}
+
+/// Which clause is about a row is asked once for each value: each time with the same answer.
+fn refuse_dice(plan: &LogicalPlan) -> Result<()> {
+    let is_dice = |node: &LogicalPlan| match node {
+        LogicalPlan::Projection(projection) => {
+            let is_action = |expr: &&Expr| matches!(expr, Expr::Alias(alias) if alias.name == ACTION);
+            Ok(projection.expr.iter().filter(is_action).any(Expr::is_volatile))
+        }
+        _ => Ok(false),
+    };
+    match plan.exists(is_dice)? {
+        true => Err(Error::unsupported("a condition of MERGE whose value changes from call to call is not supported")
+            .with_hint("work it out in the source: USING (SELECT random() AS chance, … FROM …)")),
+        false => Ok(()),
     }
 }
 

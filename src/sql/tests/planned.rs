@@ -117,4 +117,19 @@ async fn a_row_falls_in_every_hopping_window_around_it() {
 async fn date_bin_needs_no_origin() {
     let both = "SELECT date_bin(INTERVAL '5 minutes', at), date_bin(INTERVAL '5 minutes', at, TIMESTAMP '2001-01-01') FROM t WHERE id = 3";
     assert_eq!(rows(both).await, ["2026-01-31T23:55:00Z 2026-01-31T23:55:00Z"]);
+    let types = "SELECT arrow_typeof(date_bin(INTERVAL '1 day', at)), arrow_typeof(date_bin(INTERVAL '1 day', plain)) FROM t WHERE id = 1";
+    assert_eq!(rows(types).await, ["Timestamp(µs, \"UTC\") Timestamp(µs)"]);
+    let far = "SELECT date_bin(INTERVAL '1 hour', arrow_cast('9999-12-31T23:30:00Z', 'Timestamp(Microsecond, Some(\"UTC\"))')) WHERE true";
+    assert_eq!(rows(far).await, ["9999-12-31T23:00:00Z"]);
+    let origins =
+        "SELECT date_bin('1 month', plain, '2026-01-15'::timestamp), date_bin('1 day', plain, '2000-01-01'::date), date_bin('15 days', at, '2025-12-20')
+                   FROM t WHERE id IN (1, 5)";
+    assert_eq!(
+        rows(origins).await,
+        ["1969-12-15T00:00:00 1969-12-31T00:00:00 1969-12-29T00:00:00Z", "2025-12-15T00:00:00 2026-01-01T00:00:00 2025-12-20T00:00:00Z"]
+    );
+    assert_eq!(
+        rows("SELECT date_bin(NULL, at), date_bin(INTERVAL '1 day', at, NULL), date_bin('1 day', NULL) FROM t WHERE id = 1").await,
+        ["  "]
+    );
 }
