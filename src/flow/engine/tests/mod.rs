@@ -6,3 +6,4 @@ mod kept;
 mod oracle;
 mod published;
 mod queries;
+mod windows;
