@@ -85,7 +85,11 @@ pub enum Distinct {
     No,
     All,
     /// The first row of each key: in this order, which begins with the keys.
-    On { keys: Vec<Expr>, order: Vec<Expr>, ties: Vec<Expr> },
+    On {
+        keys: Vec<Expr>,
+        order: Vec<Expr>,
+        ties: Vec<Expr>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -64,9 +64,10 @@ impl Case {
             _ => [Arrival::Changing; TABLES.len()],
         };
         let lives = History { dice: &mut dice, ticks, next_id: 0 }.lives(&arrivals);
-        let checks = vec![dice.below(ticks as u64) as usize];
-        let late = dice.percent(40).then(|| dice.below(ticks as u64) as usize);
-        let restart = dice.percent(40).then(|| restart(&mut dice, ticks));
+        // Each check, each view made late and each restart plans the query again, which is what a case costs.
+        let checks = (0..ticks).filter(|_| dice.one_in(8)).collect();
+        let late = dice.percent(25).then(|| dice.below(ticks as u64) as usize);
+        let restart = dice.percent(30).then(|| restart(&mut dice, ticks));
         Case { query, lives, ticks, arrivals, checks, late, restart, shuffle: seed }
     }
 

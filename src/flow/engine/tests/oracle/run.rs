@@ -169,7 +169,11 @@ impl Running<'_> {
             let difference = Changes::concat(&again.schema(), &[again.negated(), before.clone()]).and_then(|both| both.consolidated());
             let (again, before) = (text(&again), text(before));
             if !difference.map_err(failed)?.is_empty() && again != before {
-                return Err(wrong(format!("tick {tick} replayed after a restart gives\n{}\ninstead of\n{}", again.join("\n"), before.join("\n"))));
+                return Err(wrong(format!(
+                    "tick {tick} replayed after a restart gives\n{}\ninstead of\n{}",
+                    again.join("\n"),
+                    before.join("\n")
+                )));
             }
         }
         Ok(view)

@@ -52,7 +52,8 @@ fn describe(case: &Case, difference: &str) -> String {
 /// Smaller cases, the boldest first.
 fn candidates(case: &Case) -> impl Iterator<Item = Case> + '_ {
     let plans = [Case { late: None, ..case.clone() }, Case { restart: None, ..case.clone() }];
-    let plans = plans.into_iter().filter(|plan| plan.late.is_some() != case.late.is_some() || plan.restart.is_some() != case.restart.is_some());
+    let plans =
+        plans.into_iter().filter(|plan| plan.late.is_some() != case.late.is_some() || plan.restart.is_some() != case.restart.is_some());
     plans.chain(fewer_lives(case)).chain(fewer_ticks(case)).chain(simpler_queries(case)).chain(simpler_lives(case))
 }
 
@@ -314,7 +315,8 @@ fn inline(rel: &mut Rel, name: &str, body: &Rel) {
             inline(&mut select.from.rel, name, body);
             select.joins.iter_mut().for_each(|join| inline(&mut join.from.rel, name, body));
             let own = select.items.iter_mut().map(|item| &mut item.expr);
-            let expressions = own.chain(&mut select.filter).chain(&mut select.having).chain(select.joins.iter_mut().filter_map(|join| join.on.as_mut()));
+            let expressions =
+                own.chain(&mut select.filter).chain(&mut select.having).chain(select.joins.iter_mut().filter_map(|join| join.on.as_mut()));
             expressions.for_each(|expr| inline_in(expr, name, body));
         }
     }

@@ -155,15 +155,8 @@ impl Generator<'_> {
             true => self.constant(ty),
             false => self.expr(scope, ty, depth.min(1)),
         };
-        let template = *self.dice.pick(&[
-            "({} = {})",
-            "({} <> {})",
-            "({} < {})",
-            "({} <= {})",
-            "({} > {})",
-            "({} >= {})",
-            "({} IS DISTINCT FROM {})",
-        ]);
+        let template =
+            *self.dice.pick(&["({} = {})", "({} <> {})", "({} < {})", "({} <= {})", "({} > {})", "({} >= {})", "({} IS DISTINCT FROM {})"]);
         Expr::call(Type::Bool, template, vec![left, right])
     }
 

@@ -14,13 +14,13 @@ use super::tables::TABLES;
 pub fn query(dice: &mut Dice) -> Query {
     let mut generator = Generator { dice, ctes: vec![], aliases: 0 };
     let mut ctes = vec![];
-    for number in 0..[0, 0, 1, 1, 2][generator.dice.below(5) as usize] {
+    for number in 0..[0, 0, 0, 1, 1, 2][generator.dice.below(6) as usize] {
         let name = format!("w{number}");
         let rel = generator.select(&[], 1, Place::Inner, None);
         generator.ctes.push((name.clone(), rel.columns()));
         ctes.push((name, rel));
     }
-    let depth = 1 + generator.dice.below(2);
+    let depth = [1, 1, 2][generator.dice.below(3) as usize];
     let body = generator.rel(depth, Place::Top);
     Query { ctes, body }
 }
