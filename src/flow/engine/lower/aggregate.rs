@@ -191,7 +191,11 @@ fn masked(all: &[Expr], mask: u32) -> Vec<Expr> {
 /// The aggregate over one grouping set: null for what is left out, and the number that GROUPING() looks at.
 fn one_set(aggregate: &Aggregate, all: &[Expr], left_out: &[bool], ordinal: u64) -> Result<LogicalPlan> {
     let kept: Vec<Expr> = all.iter().zip(left_out).filter(|(_, out)| !**out).map(|(expression, _)| expression.clone()).collect();
-    let grouped = LogicalPlan::Aggregate(Aggregate::try_new(aggregate.input.clone(), kept, aggregate.aggr_expr.clone())?);
+    // All rows are one group, of which nothing is asked.
+    let grouped = match kept.is_empty() && aggregate.aggr_expr.is_empty() {
+        true => LogicalPlanBuilder::empty(true).build()?,
+        false => LogicalPlan::Aggregate(Aggregate::try_new(aggregate.input.clone(), kept, aggregate.aggr_expr.clone())?),
+    };
     let mut made = grouped.schema().columns().into_iter().map(Expr::Column);
     let mut columns = Vec::with_capacity(aggregate.schema.fields().len());
     let mut fields = aggregate.schema.fields().iter();

@@ -104,14 +104,15 @@ impl Kept {
     }
 }
 
-/// The rows as sorted text. Sums of floats depend on their order in the last digits, which are left out.
-fn lines(rows: &RecordBatch) -> Vec<String> {
+/// The rows as sorted text. Sums of floats depend on their order in the last digits, which are left out; what would lie between two texts is
+/// nudged out of there.
+pub fn lines(rows: &RecordBatch) -> Vec<String> {
     let options = FormatOptions::default().with_null("NULL");
     let formatters: Vec<_> = rows.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
     let cell = |column: usize, row: usize| match rows.column(column).data_type() {
         DataType::Float64 if rows.column(column).is_valid(row) => {
             let value = rows.column(column).as_primitive::<Float64Type>().value(row);
-            format!("{:.9e}", if value.abs() < 1e-9 { 0.0 } else { value })
+            format!("{:.9e}", if value.abs() < 1e-7 { 0.0 } else { value * 1.000_000_000_013 })
         }
         _ => formatters[column].value(row).to_string(),
     };
