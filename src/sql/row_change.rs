@@ -1,14 +1,14 @@
 //! What `UPDATE`, `DELETE` and `MERGE` have in common: a table whose rows they change, and a query that finds these rows where they stand.
 
 use sqlparser::ast::{
-    self, CastKind, Expr, Ident, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins, Value, Visit,
+    self, CastKind, Expr, Ident, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins, Value, Visit, VisitMut,
 };
 use sqlparser::parser::Parser;
 
 use super::dialect::LakewireDialect;
 use super::object::{PlacedName, object_name};
-use super::query;
 use super::reader::Reader;
+use super::{query, windows};
 use crate::error::{Error, Result};
 use crate::model::SqlType;
 use crate::model::name::{fold, quote};
@@ -56,8 +56,7 @@ impl ChangedTable {
     /// Of the rows of this table and what it is joined with those for which `selection` holds: their addresses, `action`, and the values.
     pub(super) fn rows(&self, search: Search, named: Addressed) -> Result<Query> {
         let alias = &self.alias;
-        let [schema, table, file, row, action] =
-            [named.schema, self.name.name.as_str(), named.file, named.row, named.action].map(|name| quoted(name));
+        let [schema, table, file, row, action] = [named.schema, self.name.name.as_str(), named.file, named.row, named.action].map(quoted);
         let template = format!(
             "SELECT {alias}.{file} AS {file}, {alias}.{row} AS {row}, 0 AS {action} FROM {schema}.{table} AS {alias} ORDER BY {file} NULLS LAST, {row}"
         );
@@ -146,9 +145,10 @@ pub(super) fn relations(reader: &mut Reader) -> Result<Vec<TableWithJoins>> {
     relations.into_iter().map(|relation| checked(relation, reader)).collect()
 }
 
-/// Refuses what a query within would not do.
-pub(super) fn checked<T: Visit>(part: T, reader: &Reader) -> Result<T> {
+/// Refuses what a query within would not do, and has its windows be subqueries.
+pub(super) fn checked<T: Visit + VisitMut>(mut part: T, reader: &Reader) -> Result<T> {
     query::check_within(&part, reader.text())?;
+    windows::expand(&mut part, reader.text())?;
     Ok(part)
 }
 

@@ -78,11 +78,6 @@ impl Arrangement {
         })
     }
 
-    /// Distinct rows.
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
@@ -243,7 +238,9 @@ impl State for Arrangement {
 
     fn take_changes(&mut self) -> Result<Changes> {
         let log = std::mem::take(&mut self.log);
-        Changes::concat(&self.schema, &log)?.consolidated()
+        let changes = Changes::concat(&self.schema, &log)?;
+        // Of rows that only came none cancel; the same row twice is restored as well as once with a weight of two.
+        if changes.are_inserts() { Ok(changes) } else { changes.consolidated() }
     }
 
     fn everything(&self) -> Result<Changes> {
@@ -258,7 +255,7 @@ impl State for Arrangement {
     }
 
     fn rows(&self) -> usize {
-        self.len()
+        self.rows.len()
     }
 
     fn bytes(&self) -> usize {

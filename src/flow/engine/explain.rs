@@ -1,8 +1,9 @@
 //! EXPLAIN of a dataflow: the operators as a tree, the answer first, each with how it is kept and what is known of its rows, in words that a
 //! user understands.
 
+use super::lower::name;
+use super::relation::Arrival;
 use super::{Kind, Node};
-use crate::flow::engine::relation::Arrival;
 
 const INDENT: &str = "  ";
 
@@ -52,7 +53,7 @@ fn rows(node: &Node) -> String {
         Arrival::AppendOnly => "only come",
         Arrival::Changing => "come and go",
     };
-    let names = |columns: &[usize]| columns.iter().map(|column| node.schema.field(*column).name().as_str()).collect::<Vec<_>>().join(", ");
+    let names = |columns: &[usize]| columns.iter().map(|column| name(node.schema.field(*column).name())).collect::<Vec<_>>().join(", ");
     match (&node.unique, &node.kind) {
         (None, _) => arrival.to_string(),
         (Some(columns), Kind::Operator(_)) if columns.is_empty() => format!("{arrival}, at most one"),

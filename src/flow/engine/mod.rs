@@ -22,19 +22,22 @@ mod relation;
 mod state;
 #[cfg(test)]
 mod tests;
+mod watermark;
 
 use arrow::datatypes::SchemaRef;
 use sqlparser::ast::Query;
 
+use crate::catalog::Emit;
 use crate::error::{Error, Result};
 use crate::model::Changes;
 
 use lower::lower;
 use operators::Operator;
+use watermark::Watermarks;
 
 pub use arrangement::Arrangement;
 pub use operators::Moment;
-pub use relation::{Arrival, Relation};
+pub use relation::{Arrival, Relation, Watermark};
 pub use state::State;
 
 /// A query that is kept.
@@ -42,6 +45,7 @@ pub struct Dataflow {
     relations: Vec<Relation>,
     nodes: Vec<Node>,
     schema: SchemaRef,
+    watermarks: Watermarks,
     has_begun: bool,
 }
 
@@ -76,10 +80,16 @@ pub struct StateSize {
 impl Dataflow {
     /// Plans `query` over `relations`. What cannot be kept is refused by name.
     pub async fn plan(query: &Query, relations: &[Relation]) -> Result<Dataflow> {
+        Dataflow::plan_to_emit(query, relations, Emit::OnChange).await
+    }
+
+    /// The same, of a query that may say when its rows are given.
+    pub async fn plan_to_emit(query: &Query, relations: &[Relation], emit: Emit) -> Result<Dataflow> {
         let planned = plan::plan(query, relations).await?;
-        let nodes = lower(&planned, relations).await?;
+        let watermarks = Watermarks::new(relations.len());
+        let nodes = lower(&planned, relations, emit, &watermarks).await?;
         let schema = nodes.last().ok_or_else(|| Error::internal("a dataflow without operators"))?.schema.clone();
-        Ok(Dataflow { relations: relations.to_vec(), nodes, schema, has_begun: false })
+        Ok(Dataflow { relations: relations.to_vec(), nodes, schema, watermarks, has_begun: false })
     }
 
     /// The columns of the answer.
@@ -102,13 +112,28 @@ impl Dataflow {
         self.last().unique.as_deref()
     }
 
+    /// Says that no row of a relation is expected any more whose time is before this. Takes effect at the next tick; a watermark does not go
+    /// back. Of partitions that are read side by side, the one that is least far counts.
+    pub fn advance_watermark(&self, relation: usize, micros: i64) {
+        self.watermarks.advance(relation, micros);
+    }
+
+    /// Rows that came when their window had closed and were left out, since this was made.
+    pub fn late_rows(&self) -> u64 {
+        let late = |node: &Node| match &node.kind {
+            Kind::Operator(operator) => operator.late_rows(),
+            Kind::Input(_) => 0,
+        };
+        self.nodes.iter().map(late).sum()
+    }
+
     /// Whether rows come or go by themselves as the clock moves: then it wants a tick now and then, also without input.
     pub fn follows_the_clock(&self) -> bool {
         self.nodes.iter().any(|node| matches!(&node.kind, Kind::Operator(operator) if operator.follows_the_clock()))
     }
 
     /// One tick. `inputs` has changes for each relation, in the order of `relations`, under the relation's whole schema. What comes out is
-    /// consolidated. After an error the dataflow must not be used any more.
+    /// consolidated, or rows that only came: among those a row may stand several times. After an error the dataflow must not be used any more.
     pub async fn tick(&mut self, inputs: &[Changes], now_micros: i64) -> Result<Changes> {
         let moment = Moment { now_micros, is_first: !self.has_begun };
         self.has_begun = true;
@@ -123,7 +148,8 @@ impl Dataflow {
             };
             made.push(changes);
         }
-        made.pop().ok_or_else(|| Error::internal("a dataflow without operators"))?.consolidated()
+        let answer = made.pop().ok_or_else(|| Error::internal("a dataflow without operators"))?;
+        if answer.are_inserts() { Ok(answer) } else { answer.consolidated() }
     }
 
     /// All states, each with a name that is the same whenever this query is planned over these relations.

@@ -80,8 +80,39 @@ impl Ordered {
         Ok(())
     }
 
+    /// Takes in rows that came, and of each key keeps only the first `count`. What is behind them from the beginning is not even stored.
+    pub fn update_first(&mut self, changes: &Changes, count: usize) -> Result<()> {
+        let keys = self.key.encode(changes.rows())?;
+        let encoded = self.row.encode(changes.rows())?;
+        let mut last: Map<Option<Box<[u8]>>> = Map::default();
+        for row in 0..changes.len() {
+            let (key, row, weight) = (keys.row(row), encoded.row(row), changes.weight(row));
+            let last = match last.get(key) {
+                Some(last) => last,
+                None => last.entry(key.into()).or_insert(self.nth(key, count)),
+            };
+            if last.as_ref().is_none_or(|last| row < last.as_ref()) {
+                self.add(row, weight);
+                add_to(&mut self.log, row, weight);
+            }
+        }
+        last.keys().for_each(|key| self.keep_first(key, count));
+        Ok(())
+    }
+
+    /// The row at this place among those of a key, counted from 1.
+    fn nth(&self, key: &[u8], place: usize) -> Option<Box<[u8]>> {
+        let mut left = place as i64;
+        let mut rows = self.rows_of(key);
+        let nth = rows.find(|(_, weight)| {
+            left -= weight;
+            left <= 0
+        });
+        nth.map(|(row, _)| row.into())
+    }
+
     /// Forgets the rows of a key behind the first `count`.
-    pub fn keep_first(&mut self, key: &[u8], count: usize) {
+    fn keep_first(&mut self, key: &[u8], count: usize) {
         let mut left = count as i64;
         let mut dropped: Vec<(Box<[u8]>, i64)> = vec![];
         for (row, weight) in self.rows_of(key) {

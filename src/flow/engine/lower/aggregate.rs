@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::common::{DFSchemaRef, ScalarValue};
+use arrow::datatypes::{FieldRef, SchemaRef};
+use datafusion::common::{Column, DFSchemaRef, ScalarValue};
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
 use datafusion::logical_expr::utils::enumerate_grouping_sets;
 use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, GroupingSet, LogicalPlan, LogicalPlanBuilder};
@@ -11,7 +12,7 @@ use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, GroupingSet, Logi
 use super::wording::list;
 use super::{Lowering, New};
 use crate::error::{Error, Result};
-use crate::flow::engine::operators::{self, Linear, Merge, Recompute, accumulator_for};
+use crate::flow::engine::operators::{self, Extreme, First, Linear, Measure, Merge, Recompute, Values, accumulator_for};
 use crate::flow::engine::program::{Program, nullable};
 use crate::flow::engine::relation::Arrival;
 
@@ -28,13 +29,30 @@ impl Lowering<'_> {
         let schema = nullable(aggregate.schema.as_arrow());
         let title = title(aggregate);
         let unique = Some((0..key.len()).collect());
-        if let Some(aggregates) = self.linear(aggregate, below.schema())? {
-            let operator = Box::new(Linear::new(&self.nodes[input].schema, key, aggregates, schema.clone())?);
-            let kept = match aggregate.aggr_expr.is_empty() {
-                true => "a count per distinct row; a change costs itself",
-                false => "sums per group; a change costs itself and its group's row",
+        if aggregate.aggr_expr.is_empty() && self.are_unique(input, &key) {
+            let columns: Vec<Expr> = group.into_iter().map(Expr::Column).collect();
+            return self.project(input, below.schema(), &columns, schema);
+        }
+        if self.nodes[input].arrival == Arrival::AppendOnly
+            && let Some(arguments) = firsts(aggregate)
+        {
+            return self.first(input, &below, &group, arguments, schema, title);
+        }
+        if let Some(aggregates) = self.linear(aggregate, below.schema(), input, &key)? {
+            // Of rows that only come, the distinct ones only come too.
+            let arrival = match aggregates.is_empty() {
+                true => self.nodes[input].arrival,
+                false => Arrival::Changing,
             };
-            return Ok(self.add(New { operator, inputs: vec![input], schema, arrival: Arrival::Changing, unique, title, kept }));
+            let knows_values = aggregates.iter().any(|aggregate| aggregate.values.is_some());
+            let kept = match (aggregates.is_empty(), knows_values, self.nodes[input].arrival) {
+                (true, _, _) => "a count per distinct row; a change costs itself",
+                (false, false, _) => "sums per group; a change costs itself and its group's row",
+                (false, true, Arrival::AppendOnly) => "sums, extremes and distinct values per group; a change costs itself and its group's row",
+                (false, true, Arrival::Changing) => "sums and values per group; a change costs itself and its group's row",
+            };
+            let operator = Box::new(Linear::new(&self.nodes[input].schema, key, aggregates, schema.clone())?);
+            return Ok(self.add(New { operator, inputs: vec![input], schema, arrival, unique, title, kept }));
         }
         let group = group.into_iter().map(Expr::Column).collect::<Vec<_>>();
         let build = |leaf: LogicalPlan| Aggregate::try_new(Arc::new(leaf), group.clone(), aggregate.aggr_expr.clone());
@@ -56,33 +74,79 @@ impl Lowering<'_> {
         Ok(self.add(New { operator, inputs: vec![input], schema, arrival: Arrival::Changing, unique, title, kept }))
     }
 
-    /// The aggregates, if all of them are linear.
-    fn linear(&self, aggregate: &Aggregate, input: &DFSchemaRef) -> Result<Option<Vec<operators::Aggregate>>> {
+    /// Whether no two rows are alike in these columns: there is nothing for DISTINCT to do.
+    fn are_unique(&self, input: usize, columns: &[usize]) -> bool {
+        self.nodes[input].unique.as_ref().is_some_and(|unique| unique.iter().all(|column| columns.contains(column)))
+    }
+
+    /// DISTINCT ON without an order, of rows that only come: the key and what is shown of its first row.
+    fn first(
+        &mut self,
+        input: usize,
+        below: &LogicalPlan,
+        group: &[Column],
+        arguments: Vec<Expr>,
+        schema: SchemaRef,
+        title: String,
+    ) -> Result<usize> {
+        let columns: Vec<Expr> = group.iter().cloned().map(Expr::Column).chain(arguments).collect();
+        let projected = self.project(input, below.schema(), &columns, schema.clone())?;
+        let operator = Box::new(First::new(&schema, group.len())?);
+        let unique = Some((0..group.len()).collect());
+        let kept = "the keys that were seen; a change costs itself";
+        Ok(self.add(New { operator, inputs: vec![projected], schema, arrival: Arrival::AppendOnly, unique, title, kept }))
+    }
+
+    /// The aggregates, if all of them can take rows back.
+    fn linear(&self, aggregate: &Aggregate, below: &DFSchemaRef, input: usize, key: &[usize]) -> Result<Option<Vec<operators::Aggregate>>> {
         let results = aggregate.schema.fields().iter().skip(aggregate.group_expr.len());
+        let group: Vec<FieldRef> = key.iter().map(|column| self.nodes[input].schema.fields()[*column].clone()).collect();
         let mut linear = Vec::with_capacity(aggregate.aggr_expr.len());
         for (expression, result) in aggregate.aggr_expr.iter().zip(results) {
             let Expr::AggregateFunction(AggregateFunction { func, params }) = expression.clone().unalias() else { return Ok(None) };
             let AggregateFunctionParams { args, distinct, filter, .. } = params;
-            let types = args.iter().map(|argument| Ok(argument.get_type(input)?)).collect::<Result<Vec<_>>>()?;
-            let accumulator = match distinct {
-                true => None,
-                false => accumulator_for(func.name(), &types, result.data_type()),
+            let types = args.iter().map(|argument| Ok(argument.get_type(below)?)).collect::<Result<Vec<_>>>()?;
+            let extreme = types.first().filter(|argument| *argument == result.data_type());
+            let extreme = extreme.and_then(|argument| Extreme::of(func.name(), argument));
+            let (measure, values) = match (extreme, accumulator_for(func.name(), &types, result.data_type())) {
+                (Some(extreme), _) => {
+                    (Measure::First, Some(Values::ordered(&group, &types[0], extreme, self.nodes[input].arrival)?))
+                }
+                (None, Some(sum)) if distinct => (Measure::Sum(sum), Some(Values::distinct(&group, &types)?)),
+                (None, Some(sum)) => (Measure::Sum(sum), None),
+                (None, None) => return Ok(None),
             };
-            let Some(accumulator) = accumulator else { return Ok(None) };
-            let arguments = args.iter().map(|argument| self.physical(argument, input)).collect::<Result<Vec<_>>>()?;
-            let filter = filter.map(|filter| self.physical(&filter, input)).transpose()?;
-            linear.push(operators::Aggregate { arguments, filter, accumulator });
+            let arguments = args.iter().map(|argument| self.physical(argument, below)).collect::<Result<Vec<_>>>()?;
+            let filter = filter.map(|filter| self.physical(&filter, below)).transpose()?;
+            linear.push(operators::Aggregate { arguments, filter, measure, values });
         }
         Ok(Some(linear))
     }
 }
 
-fn only(leaves: Vec<LogicalPlan>) -> Result<LogicalPlan> {
+/// What is aggregated, if that is the first value of each in no order: DISTINCT ON.
+fn firsts(aggregate: &Aggregate) -> Option<Vec<Expr>> {
+    let first = |expression: &Expr| match expression.clone().unalias() {
+        Expr::AggregateFunction(AggregateFunction { func, params }) if func.name() == "first_value" => {
+            let AggregateFunctionParams { args, distinct, filter, order_by, null_treatment } = params;
+            let is_plain = !distinct && filter.is_none() && order_by.is_empty() && null_treatment.is_none();
+            is_plain.then(|| args.into_iter().next()).flatten()
+        }
+        _ => None,
+    };
+    match aggregate.group_expr.is_empty() || aggregate.aggr_expr.is_empty() {
+        true => None,
+        false => aggregate.aggr_expr.iter().map(first).collect(),
+    }
+}
+
+/// The leaf of a program that has one.
+pub(super) fn only(leaves: Vec<LogicalPlan>) -> Result<LogicalPlan> {
     leaves.into_iter().next().ok_or_else(|| Error::internal("a program without a leaf"))
 }
 
 /// The input with a column for each group expression, and these columns.
-fn with_group_columns(aggregate: &Aggregate) -> Result<(LogicalPlan, Vec<datafusion::common::Column>)> {
+pub(super) fn with_group_columns(aggregate: &Aggregate) -> Result<(LogicalPlan, Vec<Column>)> {
     let input = aggregate.input.as_ref();
     let mut columns = Vec::with_capacity(aggregate.group_expr.len());
     let mut computed = Vec::new();
@@ -92,7 +156,7 @@ fn with_group_columns(aggregate: &Aggregate) -> Result<(LogicalPlan, Vec<datafus
             other => {
                 let name = format!("__group_{number}");
                 computed.push(other.clone().unalias().alias(&name));
-                datafusion::common::Column::new_unqualified(name)
+                Column::new_unqualified(name)
             }
         });
     }
@@ -137,7 +201,11 @@ fn masked(all: &[Expr], mask: u32) -> Vec<Expr> {
 /// The aggregate over one grouping set: null for what is left out, and the number that GROUPING() looks at.
 fn one_set(aggregate: &Aggregate, all: &[Expr], left_out: &[bool], ordinal: u64) -> Result<LogicalPlan> {
     let kept: Vec<Expr> = all.iter().zip(left_out).filter(|(_, out)| !**out).map(|(expression, _)| expression.clone()).collect();
-    let grouped = LogicalPlan::Aggregate(Aggregate::try_new(aggregate.input.clone(), kept, aggregate.aggr_expr.clone())?);
+    // All rows are one group, of which nothing is asked.
+    let grouped = match kept.is_empty() && aggregate.aggr_expr.is_empty() {
+        true => LogicalPlanBuilder::empty(true).build()?,
+        false => LogicalPlan::Aggregate(Aggregate::try_new(aggregate.input.clone(), kept, aggregate.aggr_expr.clone())?),
+    };
     let mut made = grouped.schema().columns().into_iter().map(Expr::Column);
     let mut columns = Vec::with_capacity(aggregate.schema.fields().len());
     let mut fields = aggregate.schema.fields().iter();

@@ -1,7 +1,10 @@
 //! Plans in the words of SQL, for EXPLAIN.
 
-use datafusion::common::JoinType;
-use datafusion::logical_expr::expr::WindowFunction;
+use arrow::datatypes::DataType;
+use arrow::util::display::array_value_to_string;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, JoinType, ScalarValue, TableReference};
+use datafusion::logical_expr::expr::{AggregateFunctionParams, WindowFunction};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, SortExpr, WindowFrame};
 
 pub fn list(expressions: &[Expr]) -> String {
@@ -11,15 +14,68 @@ pub fn list(expressions: &[Expr]) -> String {
 /// An expression. What the planner named for itself says what it is, not what it is called.
 pub fn words(expression: &Expr) -> String {
     match expression {
-        Expr::Alias(alias) if alias.name == alias.expr.schema_name().to_string() => words(&alias.expr),
-        Expr::Alias(alias) if alias.name.starts_with("__") => words(&alias.expr),
-        Expr::Alias(alias) => match alias.expr.as_ref() {
-            Expr::Column(column) if column.name == alias.name => words(&alias.expr),
-            inner => format!("{} as {}", words(inner), alias.name),
-        },
+        Expr::Alias(alias) => {
+            let inner = words(&alias.expr.as_ref().clone().unalias());
+            let says_more = !alias.name.starts_with("__") && !alias.name.contains('(') && !inner.ends_with(&alias.name);
+            if says_more { format!("{inner} as {}", alias.name) } else { inner }
+        }
         Expr::WindowFunction(function) => window(function),
-        other => other.human_display().to_string(),
+        Expr::AggregateFunction(function) if !function.params.order_by.is_empty() => {
+            let AggregateFunctionParams { args, order_by, .. } = &function.params;
+            format!("{}({} order by {})", function.func.name(), list(args), order_list(order_by))
+        }
+        other => readable(other).human_display().to_string().replace("count(1)", "count(*)"),
     }
+}
+
+/// The expression with columns under names that a user understands.
+fn readable(expression: &Expr) -> Expr {
+    let renamed = expression.clone().transform(|part| {
+        Ok(match part {
+            Expr::Column(column) => {
+                let relation = column.relation.map(|relation| match relation.table().starts_with("__") {
+                    true => TableReference::bare("subquery"),
+                    false => relation,
+                });
+                Transformed::yes(Expr::Column(Column::new(relation, name(&column.name))))
+            }
+            Expr::Literal(value, _) if value.data_type().is_temporal() && !value.is_null() => {
+                Transformed::yes(Expr::Column(Column::new_unqualified(literal(&value))))
+            }
+            other => Transformed::no(other),
+        })
+    });
+    renamed.map_or_else(|_| expression.clone(), |renamed| renamed.data)
+}
+
+fn literal(value: &ScalarValue) -> String {
+    let kind = if matches!(value.data_type(), DataType::Interval(_)) { "interval " } else { "" };
+    let array = value.to_array().ok();
+    let shown = array.and_then(|array| array_value_to_string(&array, 0).ok());
+    shown.map_or_else(|| value.to_string(), |shown| format!("{kind}'{shown}'"))
+}
+
+/// A column that the planner named after an expression, as that expression would be written.
+pub fn name(column: &str) -> String {
+    let short = [" PARTITION BY [", " ORDER BY [", " RANGE BETWEEN ", " ROWS BETWEEN "].iter().fold(column, |name, clause| {
+        name.split_once(clause).map_or(name, |(before, _)| before)
+    });
+    let short = short.replace("__unnest_placeholder(", "unnest(").replace(",depth=1)", ")").replace("count(Int64(1))", "count(*)");
+    ["Int64(", "UInt64(", "Float64(", "Utf8(", "Boolean("].iter().fold(short, |name, kind| without(&name, kind))
+}
+
+/// Leaves out the name of a literal's type.
+fn without(name: &str, kind: &str) -> String {
+    let mut left = name;
+    let mut made = String::with_capacity(name.len());
+    while let Some((before, after)) = left.split_once(kind) {
+        let Some((inner, rest)) = after.split_once(')') else { break };
+        made.push_str(before);
+        made.push_str(inner);
+        left = rest;
+    }
+    made.push_str(left);
+    made
 }
 
 /// As in ORDER BY, where nulls are said only where they are not in their usual place.
@@ -72,9 +128,10 @@ pub fn join(join: &Join) -> String {
     };
     let equal = join.on.iter().map(|(left, right)| format!("{} = {}", words(left), words(right)));
     let conditions: Vec<String> = equal.chain(join.filter.iter().map(words)).collect();
-    match conditions.is_empty() {
-        true => kind.to_string(),
-        false => format!("{kind} on {}", conditions.join(" and ")),
+    match (conditions.is_empty(), kind.ends_with("join")) {
+        (true, _) => kind.to_string(),
+        (false, true) => format!("{kind} on {}", conditions.join(" AND ")),
+        (false, false) => format!("{kind}: {}", conditions.join(" AND ")),
     }
 }
 
@@ -89,7 +146,11 @@ pub fn plan(plan: &LogicalPlan) -> String {
         LogicalPlan::EmptyRelation(_) => "No rows".to_string(),
         LogicalPlan::Values(values) => format!("Values, {}", values.values.len()),
         LogicalPlan::RecursiveQuery(query) => format!("Recursive query {}", query.name),
-        LogicalPlan::Limit(_) => "Limit".to_string(),
+        LogicalPlan::Limit(limit) => {
+            let part = |word: &str, count: Option<&Expr>| count.map(|count| format!("{word} {}", words(count)));
+            let parts = [part("Limit", limit.fetch.as_deref()), part("Offset", limit.skip.as_deref())];
+            parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+        }
         other => other.display().to_string(),
     }
 }

@@ -1,7 +1,10 @@
 //! A dataflow against the same query run once by DataFusion over the final data.
 
+mod arranged;
 mod churn;
 mod explain;
 mod kept;
+mod oracle;
 mod published;
 mod queries;
+mod windows;

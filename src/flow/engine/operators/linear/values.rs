@@ -1,0 +1,120 @@
+//! The values of each group, where an aggregate needs to know them: with DISTINCT to count each once, for min and max to know the next one
+//! when the first goes. A row is the group's key and the value, so that it can be saved by itself.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
+use arrow::compute::{SortOptions, take};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+
+use super::Rows;
+use crate::error::Result;
+use crate::flow::engine::arrangement::{Arrangement, Became};
+use crate::flow::engine::ordered::Ordered;
+use crate::flow::engine::relation::Arrival;
+use crate::flow::engine::state::State;
+use crate::model::Changes;
+
+pub enum Values {
+    Distinct(Arrangement),
+    /// The first value of a group is its least or its greatest. Where rows only come, no other is kept.
+    Ordered(Ordered, Arrival),
+}
+
+/// Which value of a group is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extreme {
+    Least,
+    Greatest,
+}
+
+impl Extreme {
+    /// The extreme that a function gives, if it does and its values can be put in order as it would.
+    pub fn of(function: &str, argument: &DataType) -> Option<Extreme> {
+        let has_order = argument.is_integer()
+            || argument.is_floating()
+            || matches!(argument, DataType::Decimal128(..) | DataType::Decimal256(..) | DataType::Boolean | DataType::Timestamp(..))
+            || matches!(argument, DataType::Date32 | DataType::Date64 | DataType::Time32(_) | DataType::Time64(_) | DataType::Duration(_))
+            || matches!(argument, DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary);
+        match function {
+            "min" if has_order => Some(Extreme::Least),
+            "max" if has_order => Some(Extreme::Greatest),
+            _ => None,
+        }
+    }
+}
+
+impl Values {
+    /// Each value once, of groups by columns like `group`.
+    pub fn distinct(group: &[FieldRef], types: &[DataType]) -> Result<Values> {
+        Ok(Values::Distinct(Arrangement::new(schema(group, types), (0..group.len() + types.len()).collect())?))
+    }
+
+    pub fn ordered(group: &[FieldRef], value: &DataType, extreme: Extreme, arrival: Arrival) -> Result<Values> {
+        let options = SortOptions { descending: extreme == Extreme::Greatest, nulls_first: false };
+        let schema = schema(group, std::slice::from_ref(value));
+        Ok(Values::Ordered(Ordered::new(schema, (0..group.len()).collect(), vec![(group.len(), options)])?, arrival))
+    }
+
+    /// Takes in the values of rows that count. Returns the weight of each row in a sum over distinct values.
+    pub fn add(&mut self, keys: &[ArrayRef], values: &[ArrayRef], rows: &Rows) -> Result<Vec<i64>> {
+        let weights = Int64Array::from(rows.weights.to_vec());
+        let columns = keys.iter().chain(values).cloned().collect();
+        let all = Changes::new(RecordBatch::try_new(self.schema(), columns)?, weights);
+        let changes = match rows.counted {
+            None => all,
+            Some(counted) => all.filter(counted)?,
+        };
+        match self {
+            Values::Distinct(seen) => {
+                let places: Option<Vec<usize>> = rows.counted.map(|counted| counted.values().set_indices().collect());
+                let mut weights = vec![0; rows.weights.len()];
+                seen.update(&changes, |row, _, became| {
+                    weights[places.as_ref().map_or(row, |places| places[row])] = match became {
+                        Became::New => 1,
+                        Became::Kept => 0,
+                        Became::Gone => -1,
+                    };
+                })?;
+                Ok(weights)
+            }
+            Values::Ordered(ordered, Arrival::Changing) => ordered.update(&changes).map(|()| vec![]),
+            Values::Ordered(ordered, Arrival::AppendOnly) => ordered.update_first(&changes, 1).map(|()| vec![]),
+        }
+    }
+
+    /// The first value of each of these groups, null where there is none.
+    pub fn first<'a>(&'a self, keys: impl Iterator<Item = &'a [u8]>) -> Result<ArrayRef> {
+        let Values::Ordered(ordered, _) = self else { unreachable!("the values of DISTINCT are in no order") };
+        let mut found = vec![];
+        let mut places = vec![];
+        for key in keys {
+            let first = ordered.rows_of(key).next();
+            places.push(first.map(|_| found.len() as u32));
+            found.extend(first.map(|(row, _)| row));
+        }
+        let rows = ordered.decode(found.into_iter())?;
+        let value = rows.columns().last().expect("a value follows its key");
+        Ok(take(value, &UInt32Array::from(places), None)?)
+    }
+
+    pub fn state(&mut self) -> &mut dyn State {
+        match self {
+            Values::Distinct(seen) => seen,
+            Values::Ordered(ordered, _) => ordered,
+        }
+    }
+
+    fn schema(&self) -> SchemaRef {
+        match self {
+            Values::Distinct(seen) => seen.schema().clone(),
+            Values::Ordered(ordered, _) => State::schema(ordered),
+        }
+    }
+}
+
+fn schema(group: &[FieldRef], types: &[DataType]) -> SchemaRef {
+    let group = group.iter().enumerate().map(|(number, field)| Field::new(format!("group {number}"), field.data_type().clone(), true));
+    let values = types.iter().enumerate().map(|(number, data_type)| Field::new(format!("value {number}"), data_type.clone(), true));
+    Arc::new(Schema::new(group.chain(values).collect::<Vec<_>>()))
+}
