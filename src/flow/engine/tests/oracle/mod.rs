@@ -30,7 +30,7 @@ const CASES: u64 = 250;
 /// How many in a hundred may stay without an answer by DataFusion.
 const NO_ANSWER_PERCENT_MAX: u64 = 12;
 /// In a hundred: refused by name, or with two answers by DataFusion.
-const REFUSED_PERCENT_MAX: u64 = 8;
+const REFUSED_PERCENT_MAX: u64 = 4;
 const TWO_ANSWERS_PERCENT_MAX: u64 = 1;
 
 #[test]
