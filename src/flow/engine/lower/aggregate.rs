@@ -28,6 +28,10 @@ impl Lowering<'_> {
         let schema = nullable(aggregate.schema.as_arrow());
         let title = title(aggregate);
         let unique = Some((0..key.len()).collect());
+        if aggregate.aggr_expr.is_empty() && self.are_unique(input, &key) {
+            let columns: Vec<Expr> = group.into_iter().map(Expr::Column).collect();
+            return self.project(input, below.schema(), &columns, schema);
+        }
         if self.nodes[input].arrival == Arrival::AppendOnly
             && let Some(arguments) = firsts(aggregate)
         {
@@ -64,6 +68,11 @@ impl Lowering<'_> {
             false => "recomputed: all rows are kept by group; a change costs its group",
         };
         Ok(self.add(New { operator, inputs: vec![input], schema, arrival: Arrival::Changing, unique, title, kept }))
+    }
+
+    /// Whether no two rows are alike in these columns: there is nothing for DISTINCT to do.
+    fn are_unique(&self, input: usize, columns: &[usize]) -> bool {
+        self.nodes[input].unique.as_ref().is_some_and(|unique| unique.iter().all(|column| columns.contains(column)))
     }
 
     /// DISTINCT ON without an order, of rows that only come: the key and what is shown of its first row.

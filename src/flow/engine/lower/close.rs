@@ -36,7 +36,8 @@ impl Lowering<'_> {
         if matches!(plan, LogicalPlan::Aggregate(this) if this == aggregate) {
             return Ok(given);
         }
-        let rest = Program::new(self.state, &[aggregate.schema.clone()], |leaves| rebuilt(plan, aggregate, only(leaves)?)).await?;
+        let rest =
+            Program::new(self.state, std::slice::from_ref(&aggregate.schema), |leaves| rebuilt(plan, aggregate, only(leaves)?)).await?;
         Ok(self.each_tick(given, rest, title_of(plan)))
     }
 

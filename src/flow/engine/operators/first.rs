@@ -43,7 +43,7 @@ impl Operator for First {
         Ok(Changes::inserted(input.filter(&first)?.rows().clone()))
     }
 
-    fn states(&mut self) -> Vec<(&'static str, &mut dyn State)> {
-        vec![("seen", &mut self.seen)]
+    fn states(&mut self) -> Vec<(String, &mut dyn State)> {
+        vec![("seen".to_string(), &mut self.seen)]
     }
 }

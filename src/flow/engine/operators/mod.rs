@@ -50,7 +50,7 @@ pub trait Operator: Send {
     async fn tick(&mut self, inputs: &[Changes], moment: Moment) -> Result<Changes>;
 
     /// What it remembers, each with a name that is its own within the operator.
-    fn states(&mut self) -> Vec<(&'static str, &mut dyn State)> {
+    fn states(&mut self) -> Vec<(String, &mut dyn State)> {
         vec![]
     }
 

@@ -146,8 +146,8 @@ impl Operator for Temporal {
         Changes::concat(&self.schema, &[passed, admitted])
     }
 
-    fn states(&mut self) -> Vec<(&'static str, &mut dyn State)> {
-        vec![("ahead", &mut self.ahead), ("passed", &mut self.passed)]
+    fn states(&mut self) -> Vec<(String, &mut dyn State)> {
+        vec![("ahead".to_string(), &mut self.ahead), ("passed".to_string(), &mut self.passed)]
     }
 
     fn late_rows(&self) -> u64 {
