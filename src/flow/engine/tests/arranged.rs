@@ -111,7 +111,7 @@ fn update(arrangement: &mut Arrangement, model: &mut Model, rows: &[(Row, i64)])
     }
     for (number, row) in numbers {
         assert_eq!(arrangement.weight(number), model[row]);
-        assert_eq!(self::rows(&arrangement.decode(&[number]).unwrap()), [row.clone()]);
+        assert_eq!(self::rows(&arrangement.decode(&[number]).unwrap()), std::slice::from_ref(row));
     }
 }
 
