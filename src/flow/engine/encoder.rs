@@ -1,8 +1,9 @@
-//! Some columns of a batch as byte strings, one per row, and back. Two rows are equal where their strings are.
+//! Some columns of a batch as byte strings, one per row, and back. Two rows are equal where their strings are, and strings compare as rows do.
 
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, Schema};
 use arrow::row::{RowConverter, Rows, SortField};
 
@@ -20,7 +21,13 @@ pub struct Encoded(Option<Rows>);
 impl Encoder {
     /// Errors: `Unsupported` if a column is of a type that cannot be compared.
     pub fn new(schema: &Schema, columns: Vec<usize>) -> Result<Encoder> {
-        let fields = columns.iter().map(|column| sort_field(schema, *column)).collect::<Result<Vec<_>>>()?;
+        Encoder::ordered(schema, columns.into_iter().map(|column| (column, SortOptions::default())).collect())
+    }
+
+    /// The strings compare as the rows do by these columns, the first of them first. The strings of fewer columns are how those of more begin.
+    pub fn ordered(schema: &Schema, order: Vec<(usize, SortOptions)>) -> Result<Encoder> {
+        let fields = order.iter().map(|(column, options)| sort_field(schema, *column, *options)).collect::<Result<Vec<_>>>()?;
+        let columns = order.into_iter().map(|(column, _)| column).collect();
         let converter = match fields.is_empty() {
             true => None,
             false => Some(RowConverter::new(fields)?),
@@ -56,9 +63,9 @@ impl Encoded {
     }
 }
 
-fn sort_field(schema: &Schema, column: usize) -> Result<SortField> {
+fn sort_field(schema: &Schema, column: usize, options: SortOptions) -> Result<SortField> {
     let field = schema.field(column);
-    let sort_field = SortField::new(field.data_type().clone());
+    let sort_field = SortField::new_with_options(field.data_type().clone(), options);
     match RowConverter::supports_fields(std::slice::from_ref(&sort_field)) && !holds_map(field.data_type()) {
         true => Ok(sort_field),
         false => Err(Error::unsupported(format!("column \"{}\" has a type that cannot be kept in a view", field.name()))

@@ -1,6 +1,8 @@
-//! EXPLAIN of a dataflow: the operators as a tree, the answer first, each with how it is kept in words that a user understands.
+//! EXPLAIN of a dataflow: the operators as a tree, the answer first, each with how it is kept and what is known of its rows, in words that a
+//! user understands.
 
-use super::Node;
+use super::{Kind, Node};
+use crate::flow::engine::relation::Arrival;
 
 const INDENT: &str = "  ";
 
@@ -27,7 +29,33 @@ fn show(nodes: &[Node], at: usize, depth: usize, shown: &mut [Option<usize>], li
     if !node.kept.is_empty() {
         lines.push(format!("{indent}{INDENT} kept: {}", node.kept));
     }
+    if says_rows(nodes, at) {
+        lines.push(format!("{indent}{INDENT} rows: {}", rows(node)));
+    }
     for input in &node.inputs {
         show(nodes, *input, depth + 1, shown, lines);
+    }
+}
+
+/// What its one input has said already is not said again, except of the answer.
+fn says_rows(nodes: &[Node], at: usize) -> bool {
+    let node = &nodes[at];
+    let same = |input: &Node| input.arrival == node.arrival && input.unique.is_some() == node.unique.is_some();
+    match node.inputs.as_slice() {
+        [input] => at + 1 == nodes.len() || !same(&nodes[*input]),
+        _ => true,
+    }
+}
+
+fn rows(node: &Node) -> String {
+    let arrival = match node.arrival {
+        Arrival::AppendOnly => "only come",
+        Arrival::Changing => "come and go",
+    };
+    let names = |columns: &[usize]| columns.iter().map(|column| node.schema.field(*column).name().as_str()).collect::<Vec<_>>().join(", ");
+    match (&node.unique, &node.kind) {
+        (None, _) => arrival.to_string(),
+        (Some(columns), Kind::Operator(_)) if columns.is_empty() => format!("{arrival}, at most one"),
+        (Some(columns), _) => format!("{arrival}, at most one for each {}", names(columns)),
     }
 }

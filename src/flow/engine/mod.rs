@@ -15,6 +15,7 @@ mod explain;
 mod interner;
 mod lower;
 mod operators;
+mod ordered;
 mod plan;
 mod program;
 mod relation;

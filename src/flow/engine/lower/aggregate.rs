@@ -9,9 +9,10 @@ use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams}
 use datafusion::logical_expr::utils::enumerate_grouping_sets;
 use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, GroupingSet, LogicalPlan, LogicalPlanBuilder};
 
-use super::{Lowering, New, list};
+use super::wording::list;
+use super::{Lowering, New};
 use crate::error::{Error, Result};
-use crate::flow::engine::operators::{self, First, Linear, Merge, Recompute, accumulator_for};
+use crate::flow::engine::operators::{self, DistinctOn, Linear, Merge, Recompute, accumulator_for};
 use crate::flow::engine::program::{Program, nullable};
 use crate::flow::engine::relation::Arrival;
 
@@ -35,7 +36,7 @@ impl Lowering<'_> {
         if self.nodes[input].arrival == Arrival::AppendOnly
             && let Some(arguments) = firsts(aggregate)
         {
-            return self.first(input, &below, &group, arguments, schema, title);
+            return self.distinct_on(input, &below, &group, arguments, schema, title);
         }
         if let Some(aggregates) = self.linear(aggregate, below.schema())? {
             // Of rows that only come, the distinct ones only come too.
@@ -76,7 +77,7 @@ impl Lowering<'_> {
     }
 
     /// DISTINCT ON without an order, of rows that only come: the key and what is shown of its first row.
-    fn first(
+    fn distinct_on(
         &mut self,
         input: usize,
         below: &LogicalPlan,
@@ -87,7 +88,7 @@ impl Lowering<'_> {
     ) -> Result<usize> {
         let columns: Vec<Expr> = group.iter().cloned().map(Expr::Column).chain(arguments).collect();
         let projected = self.project(input, below.schema(), &columns, schema.clone())?;
-        let operator = Box::new(First::new(&schema, group.len())?);
+        let operator = Box::new(DistinctOn::new(&schema, group.len())?);
         let unique = Some((0..group.len()).collect());
         let kept = "the keys that were seen; a change costs itself";
         Ok(self.add(New { operator, inputs: vec![projected], schema, arrival: Arrival::AppendOnly, unique, title, kept }))

@@ -8,7 +8,8 @@ use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan};
 
 use super::aggregate::{only, with_group_columns};
 use super::bounds::{Bounds, bounds};
-use super::{Lowering, New, list, title_of};
+use super::wording::list;
+use super::{Lowering, New};
 use crate::error::{Error, Result};
 use crate::flow::engine::operators::{Bound, Comparison, EachTick, Late, Temporal, now_schema};
 use crate::flow::engine::program::Program;
@@ -38,7 +39,7 @@ impl Lowering<'_> {
         }
         let rest =
             Program::new(self.state, std::slice::from_ref(&aggregate.schema), |leaves| rebuilt(plan, aggregate, only(leaves)?)).await?;
-        Ok(self.each_tick(given, rest, title_of(plan)))
+        Ok(self.each_tick(given, rest, "The rest of the query, for each window".to_string()))
     }
 
     /// Whatever stands above must look at one window at a time, for it runs over those that close together.

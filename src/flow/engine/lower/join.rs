@@ -54,7 +54,7 @@ impl Lowering<'_> {
             JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => self.nodes[inputs[0]].unique.clone(),
             _ => None,
         };
-        Ok(self.add(New { operator, inputs, schema, arrival, unique, title: super::title_of(plan), kept }))
+        Ok(self.add(New { operator, inputs, schema, arrival, unique, title: super::wording::join(join), kept }))
     }
 }
 

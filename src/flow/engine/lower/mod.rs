@@ -3,10 +3,12 @@
 mod aggregate;
 mod bounds;
 mod close;
+mod first;
 mod join;
 mod temporal;
 mod whole;
 mod window;
+mod wording;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -91,7 +93,11 @@ impl Lowering<'_> {
         match plan {
             LogicalPlan::TableScan(scan) => self.scan(scan),
             // A bag of rows has no order.
-            LogicalPlan::Sort(sort) if sort.fetch.is_none() => self.lower(&sort.input).await,
+            LogicalPlan::Sort(sort) => match sort.fetch {
+                None => self.lower(&sort.input).await,
+                Some(fetch) => self.sorted(sort, fetch).await,
+            },
+            LogicalPlan::Limit(limit) => self.limit(plan, limit).await,
             LogicalPlan::SubqueryAlias(alias) => self.lower(&alias.input).await,
             LogicalPlan::Subquery(subquery) => self.lower(&subquery.subquery).await,
             LogicalPlan::Projection(projection) => {
@@ -99,6 +105,9 @@ impl Lowering<'_> {
                 self.project(input, projection.input.schema(), &projection.expr, nullable(projection.schema.as_arrow()))
             }
             LogicalPlan::Filter(filter) => {
+                if let Some(node) = self.numbered(filter).await? {
+                    return Ok(node);
+                }
                 let input = self.lower(&filter.input).await?;
                 self.filter(input, filter.input.schema(), &filter.predicate)
             }
@@ -161,10 +170,7 @@ impl Lowering<'_> {
             arrival: relation.arrival,
             unique: None,
             title: format!("Input {}", relation.name),
-            kept: match relation.arrival {
-                Arrival::AppendOnly => "rows only come".to_string(),
-                Arrival::Changing => "rows come and go".to_string(),
-            },
+            kept: String::new(),
         });
         self.nodes.len() - 1
     }
@@ -178,7 +184,7 @@ impl Lowering<'_> {
 
     fn project(&mut self, input: usize, input_schema: &DFSchema, expressions: &[Expr], schema: SchemaRef) -> Result<usize> {
         self.refuse_clock(expressions)?;
-        let title = format!("Project {}", list(expressions));
+        let title = format!("Project {}", wording::list(expressions));
         let expressions = expressions.iter().map(|expression| self.physical(expression, input_schema)).collect::<Result<Vec<_>>>()?;
         let arrival = self.nodes[input].arrival;
         Ok(self.map(input, expressions, schema, arrival, title))
@@ -193,7 +199,7 @@ impl Lowering<'_> {
             let condition = self.physical(&predicate, input_schema)?;
             let Node { schema, arrival, unique, .. } = &self.nodes[input];
             let (schema, arrival, unique) = (schema.clone(), *arrival, unique.clone());
-            let (operator, title) = (Box::new(Filter { condition }), format!("Filter {predicate}"));
+            let (operator, title) = (Box::new(Filter { condition }), format!("Filter {}", wording::words(&predicate)));
             node = self.add(New { operator, inputs: vec![input], schema, arrival, unique, title, kept: "" });
         }
         for condition in clocked {
@@ -218,14 +224,14 @@ impl Lowering<'_> {
         let build = |leaves| Ok(plan.with_new_exprs(plan.expressions(), leaves)?);
         let program = Program::new(self.state, std::slice::from_ref(below.schema()), build).await?;
         let (schema, arrival) = (program.schema().clone(), self.nodes[input].arrival);
-        let (operator, title) = (Box::new(Stateless { program }), title_of(plan));
+        let (operator, title) = (Box::new(Stateless { program }), wording::plan(plan));
         Ok(self.add(New { operator, inputs: vec![input], schema, arrival, unique: None, title, kept: "" }))
     }
 
     async fn constant(&mut self, plan: &LogicalPlan) -> Result<usize> {
         let program = Program::new(self.state, &[], |_| Ok(plan.clone())).await?;
         let schema = program.schema().clone();
-        let (operator, title) = (Box::new(Constant { program }), title_of(plan));
+        let (operator, title) = (Box::new(Constant { program }), wording::plan(plan));
         let kept = "given once";
         Ok(self.add(New { operator, inputs: vec![], schema, arrival: Arrival::AppendOnly, unique: None, title, kept }))
     }
@@ -263,13 +269,4 @@ fn reads_column(expression: &Arc<dyn PhysicalExpr>) -> Option<usize> {
 
 fn names(schema: &arrow::datatypes::Schema) -> String {
     schema.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ")
-}
-
-fn list(expressions: &[Expr]) -> String {
-    expressions.iter().map(Expr::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// DataFusion's own line for a node.
-fn title_of(plan: &LogicalPlan) -> String {
-    plan.display().to_string()
 }

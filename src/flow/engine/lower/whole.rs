@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::logical_expr::LogicalPlan;
 
-use super::{Lowering, New, title_of};
+use super::{Lowering, New, wording};
 use crate::error::Result;
 use crate::flow::engine::operators::Recompute;
 use crate::flow::engine::program::Program;
@@ -41,7 +41,7 @@ impl Lowering<'_> {
         let schema = program.schema().clone();
         let operator = Box::new(Recompute::new(program, keys, vec![])?);
         let kept = "recomputed: the query runs again over all rows when one has changed";
-        Ok(self.add(New { operator, inputs, schema, arrival: Arrival::Changing, unique: None, title: title_of(plan), kept }))
+        Ok(self.add(New { operator, inputs, schema, arrival: Arrival::Changing, unique: None, title: wording::plan(plan), kept }))
     }
 }
 

@@ -3,7 +3,8 @@
 use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, Window};
 
-use super::{Lowering, New, list};
+use super::wording::list;
+use super::{Lowering, New};
 use crate::error::Result;
 use crate::flow::engine::operators::Recompute;
 use crate::flow::engine::program::Program;
@@ -34,7 +35,7 @@ fn common_partition(window: &Window) -> Vec<usize> {
     let mut common: Option<Vec<usize>> = None;
     for expression in &window.window_expr {
         let partition = match expression.clone().unalias() {
-            Expr::WindowFunction(function) => columns(&function, window),
+            Expr::WindowFunction(function) => partition_columns(&function, window),
             _ => vec![],
         };
         common = Some(match common {
@@ -45,7 +46,8 @@ fn common_partition(window: &Window) -> Vec<usize> {
     common.unwrap_or_default()
 }
 
-fn columns(function: &WindowFunction, window: &Window) -> Vec<usize> {
+/// The columns among the expressions by which a window function partitions, each once.
+pub fn partition_columns(function: &WindowFunction, window: &Window) -> Vec<usize> {
     let mut columns: Vec<usize> = Vec::new();
     for expression in &function.params.partition_by {
         if let Expr::Column(column) = expression

@@ -2,6 +2,7 @@
 
 mod bound;
 mod constant;
+mod distinct_on;
 mod each_tick;
 mod filter;
 mod first;
@@ -22,9 +23,10 @@ use crate::model::Changes;
 
 pub use bound::{Bound, NOW, now_schema};
 pub use constant::Constant;
+pub use distinct_on::DistinctOn;
 pub use each_tick::EachTick;
 pub use filter::Filter;
-pub use first::First;
+pub use first::{First, FirstSpec, Numbering};
 pub use join::{Alone, Join, NullKeys, SideSpec};
 pub use linear::{Aggregate, Linear, accumulator_for};
 pub use map::Map;

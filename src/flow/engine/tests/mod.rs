@@ -2,6 +2,7 @@
 
 mod arranged;
 mod churn;
+mod explain;
 mod kept;
 mod oracle;
 mod published;

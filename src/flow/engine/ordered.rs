@@ -1,0 +1,169 @@
+//! A multiset of rows in an order: what ORDER BY … LIMIT, min and max remember.
+//!
+//! A row lies as one string of arrow's row format, the columns of its key first, then those of the order, then the others. The rows of a key
+//! follow one another, the first of them first, and those that are alike are one string with a count.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Bound;
+
+use arrow::array::{Int64Array, RecordBatch, RecordBatchOptions};
+use arrow::compute::SortOptions;
+use arrow::datatypes::SchemaRef;
+
+use super::encoder::Encoder;
+use super::state::State;
+use crate::error::Result;
+use crate::model::Changes;
+
+type Map<V> = HashMap<Box<[u8]>, V, foldhash::fast::RandomState>;
+
+/// Encoded keys, each once.
+pub type Keys = HashSet<Box<[u8]>, foldhash::fast::RandomState>;
+
+pub struct Ordered {
+    schema: SchemaRef,
+    key: Encoder,
+    row: Encoder,
+    rows: BTreeMap<Box<[u8]>, i64>,
+    /// The strings, together.
+    bytes: usize,
+    /// What changed since `take_changes`. What came and was dropped at once is not in it.
+    log: Map<i64>,
+}
+
+impl Ordered {
+    /// Of rows of `schema`, found by the columns `key`, those of one key by `order`.
+    pub fn new(schema: SchemaRef, key: Vec<usize>, order: Vec<(usize, SortOptions)>) -> Result<Ordered> {
+        let mut columns: Vec<(usize, SortOptions)> = Vec::with_capacity(schema.fields().len());
+        let by_default = |column| (column, SortOptions::default());
+        let rest = (0..schema.fields().len()).map(by_default);
+        for column in key.iter().copied().map(by_default).chain(order).chain(rest) {
+            if !columns.iter().any(|(known, _)| *known == column.0) {
+                columns.push(column);
+            }
+        }
+        Ok(Ordered {
+            key: Encoder::new(&schema, key)?,
+            row: Encoder::ordered(&schema, columns)?,
+            schema,
+            rows: BTreeMap::new(),
+            bytes: 0,
+            log: Map::default(),
+        })
+    }
+
+    /// The keys of these rows.
+    pub fn keys_of(&self, rows: &RecordBatch) -> Result<Keys> {
+        let encoded = self.key.encode(rows)?;
+        let mut keys = Keys::default();
+        for row in 0..rows.num_rows() {
+            if !keys.contains(encoded.row(row)) {
+                keys.insert(encoded.row(row).into());
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The rows of a key in their order, each with how often it is there.
+    pub fn rows_of<'a>(&'a self, key: &'a [u8]) -> impl Iterator<Item = (&'a [u8], i64)> + 'a {
+        let from_key = (Bound::Included(key), Bound::Unbounded);
+        let rows = self.rows.range::<[u8], _>(from_key).map(|(row, weight)| (row.as_ref(), *weight));
+        rows.take_while(move |(row, _)| row.starts_with(key))
+    }
+
+    pub fn update(&mut self, changes: &Changes) -> Result<()> {
+        let encoded = self.row.encode(changes.rows())?;
+        for row in 0..changes.len() {
+            self.add(encoded.row(row), changes.weight(row));
+            add_to(&mut self.log, encoded.row(row), changes.weight(row));
+        }
+        Ok(())
+    }
+
+    /// Forgets the rows of a key behind the first `count`.
+    pub fn keep_first(&mut self, key: &[u8], count: usize) {
+        let mut left = count as i64;
+        let mut dropped: Vec<(Box<[u8]>, i64)> = vec![];
+        for (row, weight) in self.rows_of(key) {
+            let kept = weight.min(left);
+            left -= kept;
+            if kept < weight {
+                dropped.push((row.into(), kept - weight));
+            }
+        }
+        for (row, weight) in dropped {
+            self.add(&row, weight);
+            add_to(&mut self.log, &row, weight);
+        }
+    }
+
+    pub fn decode<'a>(&self, rows: impl ExactSizeIterator<Item = &'a [u8]>) -> Result<RecordBatch> {
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+        let mut columns = vec![None; self.schema.fields().len()];
+        for (place, array) in self.row.columns().iter().zip(self.row.decode(rows)?) {
+            columns[*place] = Some(array);
+        }
+        let columns = columns.into_iter().map(|column| column.expect("a row's string has every column")).collect();
+        Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
+    }
+
+    fn add(&mut self, row: &[u8], weight: i64) {
+        match self.rows.get_mut(row) {
+            Some(count) => {
+                *count += weight;
+                if *count == 0 {
+                    self.rows.remove(row);
+                    self.bytes -= row.len();
+                }
+            }
+            None => {
+                self.rows.insert(row.into(), weight);
+                self.bytes += row.len();
+            }
+        }
+    }
+
+    fn changes<'a>(&self, rows: impl ExactSizeIterator<Item = (&'a [u8], i64)> + Clone) -> Result<Changes> {
+        let weights: Int64Array = rows.clone().map(|(_, weight)| Some(weight)).collect();
+        Ok(Changes::new(self.decode(rows.map(|(row, _)| row))?, weights))
+    }
+}
+
+fn add_to(map: &mut Map<i64>, row: &[u8], weight: i64) {
+    match map.get_mut(row) {
+        Some(count) if *count + weight == 0 => drop(map.remove(row)),
+        Some(count) => *count += weight,
+        None => drop(map.insert(row.into(), weight)),
+    }
+}
+
+impl State for Ordered {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn take_changes(&mut self) -> Result<Changes> {
+        let log = std::mem::take(&mut self.log);
+        self.changes(log.iter().map(|(row, weight)| (row.as_ref(), *weight)))
+    }
+
+    fn everything(&self) -> Result<Changes> {
+        self.changes(self.rows.iter().map(|(row, weight)| (row.as_ref(), *weight)))
+    }
+
+    fn restore(&mut self, changes: &Changes) -> Result<()> {
+        let encoded = self.row.encode(changes.rows())?;
+        (0..changes.len()).for_each(|row| self.add(encoded.row(row), changes.weight(row)));
+        Ok(())
+    }
+
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn bytes(&self) -> usize {
+        let entry = size_of::<Box<[u8]>>() + size_of::<i64>();
+        let log: usize = self.log.keys().map(|row| row.len() + entry).sum();
+        self.bytes + self.rows.len() * entry + log
+    }
+}
