@@ -13,6 +13,7 @@ pub enum Definition {
     Source(SourceDef),
     Table(TableDef),
     Pipeline(PipelineDef),
+    View(ViewDef),
     Secret(SecretDef),
 }
 
@@ -30,6 +31,19 @@ pub struct SourceDef {
     pub options: Options,
     /// Grows at its end as columns are found.
     pub columns: Vec<SourceColumn>,
+    /// How late a record can be, if the user said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<WatermarkDef>,
+}
+
+/// `WATERMARK FOR column AS column - INTERVAL …`: when a record of time t has come, none of before t − lateness is waited for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WatermarkDef {
+    /// A declared column, of type timestamp or timestamptz.
+    pub column: String,
+    /// Not negative.
+    pub lateness_micros: i64,
 }
 
 /// How the records of a source are encoded.
@@ -74,7 +88,61 @@ pub struct PipelineDef {
     pub commit_interval_ms: u64,
     /// Overrides the start of its sources.
     pub start: Option<Start>,
+    #[serde(default, skip_serializing_if = "Emit::is_default")]
+    pub emit: Emit,
     pub state: DesiredState,
+}
+
+/// A materialized view.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewDef {
+    pub job: JobId,
+    /// The text of the SELECT, without `EMIT`. It is planned anew from this text, over `inputs` as they were: so a `*` in it stays what it was.
+    pub query: String,
+    /// The relations the query reads, each once.
+    pub inputs: Vec<ViewInput>,
+    /// The columns of the result, as of creation.
+    pub columns: Vec<ViewColumn>,
+    pub emit: Emit,
+    pub commit_interval_ms: u64,
+    /// Overrides the start of its sources.
+    pub start: Option<Start>,
+    pub state: DesiredState,
+}
+
+/// A relation that a view reads, and what the view knows of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewInput {
+    /// A source, a table or another view.
+    pub relation: ObjectId,
+    /// Its columns when the view was made, in their order. The query is planned over these alone, whatever columns have come since.
+    pub columns: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewColumn {
+    pub name: String,
+    pub data_type: SqlType,
+}
+
+/// When a row of a result is given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Emit {
+    /// At once, and again whenever it changes.
+    #[default]
+    OnChange,
+    /// Once, when the watermark says that it is final.
+    OnWindowClose,
+}
+
+impl Emit {
+    fn is_default(&self) -> bool {
+        *self == Emit::default()
+    }
 }
 
 /// `CONSTRAINT name EXPECT condition ON VIOLATION …`
@@ -111,12 +179,19 @@ pub enum Reference<'a> {
     Secret(&'a Name),
 }
 
+/// What can be changed of a job, be it a pipeline's or a view's.
+pub struct JobSettings<'a> {
+    pub state: &'a mut DesiredState,
+    pub commit_interval_ms: &'a mut u64,
+}
+
 impl Definition {
     pub fn kind(&self) -> ObjectKind {
         match self {
             Definition::Source(_) => ObjectKind::Source,
             Definition::Table(_) => ObjectKind::Table,
             Definition::Pipeline(_) => ObjectKind::Pipeline,
+            Definition::View(_) => ObjectKind::View,
             Definition::Secret(_) => ObjectKind::Secret,
         }
     }
@@ -126,7 +201,26 @@ impl Definition {
         match self {
             Definition::Source(source) => source.options.secrets().map(Reference::Secret).collect(),
             Definition::Pipeline(pipeline) => pipeline.sources.iter().chain([&pipeline.target]).map(|id| Reference::Id(*id)).collect(),
+            Definition::View(view) => view.inputs.iter().map(|input| Reference::Id(input.relation)).collect(),
             Definition::Table(_) | Definition::Secret(_) => Vec::new(),
+        }
+    }
+
+    /// The job that runs it, where one does, and whether it shall run.
+    pub fn job(&self) -> Option<(JobId, DesiredState)> {
+        match self {
+            Definition::Pipeline(pipeline) => Some((pipeline.job, pipeline.state)),
+            Definition::View(view) => Some((view.job, view.state)),
+            Definition::Source(_) | Definition::Table(_) | Definition::Secret(_) => None,
+        }
+    }
+
+    /// What the user may change of its job while it is there.
+    pub fn job_settings(&mut self) -> Option<JobSettings<'_>> {
+        match self {
+            Definition::Pipeline(PipelineDef { state, commit_interval_ms, .. })
+            | Definition::View(ViewDef { state, commit_interval_ms, .. }) => Some(JobSettings { state, commit_interval_ms }),
+            Definition::Source(_) | Definition::Table(_) | Definition::Secret(_) => None,
         }
     }
 }

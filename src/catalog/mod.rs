@@ -23,7 +23,8 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 pub use change::Change;
 pub use definition::{
-    Definition, DesiredState, Expectation, Format, OnViolation, PipelineDef, Reference, SourceDef, TableColumn, TableDef,
+    Definition, DesiredState, Emit, Expectation, Format, JobSettings, OnViolation, PipelineDef, Reference, SourceDef, TableColumn,
+    TableDef, ViewColumn, ViewDef, ViewInput, WatermarkDef,
 };
 pub use object::{Namespace, Object, ObjectKind};
 pub use secret_key::{SecretDef, SecretKey};
@@ -104,7 +105,7 @@ impl Catalog {
         let object = snapshot.find(ObjectKind::Secret, name).ok_or_else(undefined)?;
         match &object.definition {
             Definition::Secret(sealed) => self.0.key.open(object.id, name, sealed),
-            Definition::Source(_) | Definition::Table(_) | Definition::Pipeline(_) => Err(undefined()),
+            Definition::Source(_) | Definition::Table(_) | Definition::Pipeline(_) | Definition::View(_) => Err(undefined()),
         }
     }
 

@@ -25,6 +25,8 @@ pub enum ObjectKind {
     Source,
     Table,
     Pipeline,
+    /// A materialized view.
+    View,
     Secret,
 }
 
@@ -51,11 +53,12 @@ impl fmt::Display for Object {
 }
 
 impl ObjectKind {
-    const ALL: [ObjectKind; 4] = [ObjectKind::Source, ObjectKind::Table, ObjectKind::Pipeline, ObjectKind::Secret];
+    const ALL: [ObjectKind; 5] =
+        [ObjectKind::Source, ObjectKind::Table, ObjectKind::Pipeline, ObjectKind::View, ObjectKind::Secret];
 
     pub fn namespace(self) -> Namespace {
         match self {
-            ObjectKind::Source | ObjectKind::Table => Namespace::Relation,
+            ObjectKind::Source | ObjectKind::Table | ObjectKind::View => Namespace::Relation,
             ObjectKind::Pipeline => Namespace::Pipeline,
             ObjectKind::Secret => Namespace::Secret,
         }
@@ -66,6 +69,7 @@ impl ObjectKind {
             ObjectKind::Source => "source",
             ObjectKind::Table => "table",
             ObjectKind::Pipeline => "pipeline",
+            ObjectKind::View => "materialized view",
             ObjectKind::Secret => "secret",
         }
     }

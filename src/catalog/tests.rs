@@ -62,6 +62,7 @@ fn source_with(text: &str, options: Options) -> Object {
             start: Some(Start::Earliest),
             options,
             columns,
+            watermark: Some(WatermarkDef { column: "event_id".to_string(), lateness_micros: 5_000_000 }),
         }),
     )
 }
@@ -96,7 +97,24 @@ fn pipeline(text: &str, source: &Object, target: &Object) -> Object {
             }],
             commit_interval_ms: 10_000,
             start: None,
+            emit: Emit::default(),
             state: DesiredState::Running,
+        }),
+    )
+}
+
+fn view(text: &str, input: &Object) -> Object {
+    object(
+        text,
+        Definition::View(ViewDef {
+            job: JobId::new(),
+            query: "SELECT sum(amount) AS total FROM events".to_string(),
+            inputs: vec![ViewInput { relation: input.id, columns: vec!["amount".to_string()] }],
+            columns: vec![ViewColumn { name: "total".to_string(), data_type: SqlType::Numeric { precision: 38, scale: 2 } }],
+            emit: Emit::OnWindowClose,
+            commit_interval_ms: 10_000,
+            start: Some(Start::Latest),
+            state: DesiredState::Paused,
         }),
     )
 }
@@ -121,7 +139,7 @@ async fn fill(catalog: &Catalog) -> [Object; 4] {
 }
 
 fn all(snapshot: &Snapshot) -> Vec<Arc<Object>> {
-    let kinds = [ObjectKind::Source, ObjectKind::Table, ObjectKind::Pipeline, ObjectKind::Secret];
+    let kinds = [ObjectKind::Source, ObjectKind::Table, ObjectKind::Pipeline, ObjectKind::View, ObjectKind::Secret];
     kinds.into_iter().flat_map(|kind| snapshot.iter_kind(kind).cloned()).collect()
 }
 

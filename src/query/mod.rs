@@ -6,6 +6,7 @@ pub mod pg_catalog;
 pub mod relations;
 pub mod run;
 pub mod system;
+pub mod view;
 
 use std::sync::Arc;
 

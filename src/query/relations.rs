@@ -13,6 +13,7 @@ use super::QueryServices;
 use super::peek::Peek;
 use super::pg_catalog::{self, RelationInfo, RelationKind, Relations};
 use super::system::{SYSTEM_TABLES, SystemRelation, schema_of};
+use super::view::{self, View};
 use crate::catalog::{Definition, Object, ObjectKind, TableDef};
 use crate::error::{Error, Result};
 use crate::flow::rejects;
@@ -45,6 +46,7 @@ impl PublicSchema {
                 Ok(Some(Arc::new(LakeTable::new(table, snapshot))))
             }
             Definition::Source(_) => Ok(Some(Arc::new(Peek::new(object.clone(), self.services.clone())))),
+            Definition::View(view) => Ok(Some(Arc::new(View::new(object, view)))),
             Definition::Pipeline(_) | Definition::Secret(_) => Ok(None),
         }
     }
@@ -54,7 +56,7 @@ impl PublicSchema {
 impl SchemaProvider for PublicSchema {
     fn table_names(&self) -> Vec<String> {
         let catalog = self.services.flow.catalog.snapshot();
-        let kinds = [ObjectKind::Source, ObjectKind::Table];
+        let kinds = [ObjectKind::Source, ObjectKind::Table, ObjectKind::View];
         kinds.iter().flat_map(|kind| catalog.iter_kind(*kind).map(|object| object.name.to_string())).collect()
     }
 
@@ -143,9 +145,11 @@ impl Relations for Browsable {
 fn browse_public(services: &Arc<QueryServices>) -> Vec<RelationInfo> {
     let catalog = services.flow.catalog.snapshot();
     let mut found = vec![];
-    for object in catalog.iter_kind(ObjectKind::Table).chain(catalog.iter_kind(ObjectKind::Source)) {
+    let kinds = [ObjectKind::Table, ObjectKind::Source, ObjectKind::View];
+    for object in kinds.iter().flat_map(|kind| catalog.iter_kind(*kind)) {
         let (kind, columns) = match &object.definition {
             Definition::Table(table) => (RelationKind::Table, columns_of(services, table)),
+            Definition::View(view) => (RelationKind::MaterializedView, view::schema_of(view)),
             _ => (RelationKind::Source, Peek::new(object.as_ref().clone(), services.clone()).data_schema()),
         };
         found.push(RelationInfo { name: object.name.to_string(), kind, columns });

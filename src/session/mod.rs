@@ -4,6 +4,7 @@
 //! columns (`prepare.rs`); `execute` runs it (`run/`, one file per statement). Definitions are checked as far as they can be before anything
 //! is stored, and are durable before they are answered.
 
+mod job_settings;
 mod outcome;
 mod prepare;
 mod run;
@@ -11,6 +12,7 @@ mod services;
 mod table_folders;
 mod transaction;
 mod variables;
+mod view_query;
 
 use std::sync::Arc;
 

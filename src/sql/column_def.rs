@@ -30,14 +30,17 @@ const REFUSED: [(&[&str], &str); 10] = [
     (&["COLLATE"], "text is compared by its bytes"),
 ];
 
-/// `( [column, …] )`. Two columns of one name are refused.
-pub fn list(reader: &mut Reader, of: ObjectKind) -> Result<Vec<ColumnDef>> {
+/// `( [column, …] )`. Two columns of one name are refused. `clause` may read what is no column, and says whether it did.
+pub fn list(reader: &mut Reader, of: ObjectKind, mut clause: impl FnMut(&mut Reader) -> Result<bool>) -> Result<Vec<ColumnDef>> {
     let mut columns: Vec<ColumnDef> = Vec::new();
     reader.expect_token(&Token::LParen)?;
     if reader.accept_token(&Token::RParen) {
         return Ok(columns);
     }
     reader.comma_separated(|reader| {
+        if clause(reader)? {
+            return Ok(());
+        }
         refuse_table_clauses(reader, of)?;
         let column = column(reader, of)?;
         if columns.iter().any(|earlier| earlier.name == column.name) {
@@ -73,7 +76,7 @@ pub fn duplicate(name: &Name, position: usize) -> Error {
 /// What may stand in a list of columns besides columns.
 fn refuse_table_clauses(reader: &Reader, of: ObjectKind) -> Result<()> {
     if reader.peek(&["WATERMARK", "FOR"]) {
-        return Err(Error::unsupported("a watermark (WATERMARK FOR) is not supported yet").at(reader.position()));
+        return Err(Error::unsupported(format!("a watermark (WATERMARK FOR) is for sources, not for a {of}")).at(reader.position()));
     }
     if reader.peek(&["LIKE"]) {
         return Err(Error::unsupported("LIKE in a column list is not supported")

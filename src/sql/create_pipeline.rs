@@ -4,9 +4,11 @@ use sqlparser::ast::{Expr, Query};
 use sqlparser::tokenizer::Token;
 
 use super::column_def;
+use super::emit;
 use super::object::{PlacedName, if_not_exists, object_name};
 use super::reader::Reader;
 use super::with_options;
+use crate::catalog::Emit;
 use crate::error::{Error, Result};
 use crate::model::{Name, Options};
 
@@ -23,10 +25,11 @@ pub struct CreatePipeline {
     /// `INSERT INTO t (a, b)`
     pub target_columns: Option<Vec<Name>>,
     pub query: Box<Query>,
-    /// The query as written.
+    /// The query as written, without `EMIT`.
     pub query_text: String,
     /// Characters before the query, in the statement.
     pub query_offset: usize,
+    pub emit: Emit,
 }
 
 /// What each row that the query gives must fulfil.
@@ -63,9 +66,10 @@ pub fn parse(reader: &mut Reader) -> Result<CreatePipeline> {
         return Err(reader.unexpected("AS INSERT INTO … SELECT …"));
     }
     let (target, target_columns) = target(reader)?;
-    let query_offset = reader.position() - 1;
-    let query_text = reader.text()[reader.byte_offset()..].to_string();
+    let (query_offset, first_byte) = (reader.position() - 1, reader.byte_offset());
     let query = reader.query()?;
+    let query_text = reader.text()[first_byte..reader.byte_offset_behind()].to_string();
+    let emit = emit::optional(reader)?;
     refuse_conflict_clauses(reader)?;
     Ok(CreatePipeline {
         name: name.name,
@@ -80,6 +84,7 @@ pub fn parse(reader: &mut Reader) -> Result<CreatePipeline> {
         query,
         query_text,
         query_offset,
+        emit,
     })
 }
 

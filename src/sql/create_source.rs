@@ -1,12 +1,13 @@
-//! `CREATE SOURCE [IF NOT EXISTS] name [(column, …)] WITH (key = value, …)`
+//! `CREATE SOURCE [IF NOT EXISTS] name [(column, …, [WATERMARK FOR …])] WITH (key = value, …)`
 
 use sqlparser::tokenizer::Token;
 
 use super::column_def::{self, ColumnDef};
 use super::object::{ObjectKind, if_not_exists, object_name};
 use super::reader::Reader;
+use super::watermark::{self, Watermark};
 use super::with_options;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Name, Options};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +17,7 @@ pub struct CreateSource {
     pub if_not_exists: bool,
     /// Empty where all columns are to be found in the data.
     pub columns: Vec<ColumnDef>,
+    pub watermark: Option<Watermark>,
     pub options: Options,
 }
 
@@ -23,13 +25,33 @@ pub fn parse(reader: &mut Reader) -> Result<CreateSource> {
     reader.expect(&["CREATE", "SOURCE"])?;
     let if_not_exists = if_not_exists(reader);
     let name = object_name(reader)?;
-    let columns = match reader.peek_token(&Token::LParen) {
-        true => column_def::list(reader, ObjectKind::Source)?,
-        false => Vec::new(),
+    let (columns, watermark) = match reader.peek_token(&Token::LParen) {
+        true => columns(reader)?,
+        false => (Vec::new(), None),
     };
     if !reader.peek(&["WITH"]) {
         return Err(reader.unexpected("WITH").with_hint("a source names its connector: WITH (connector = 'kinesis', …)"));
     }
     let options = with_options::optional(reader)?;
-    Ok(CreateSource { name: name.name, name_position: name.position, if_not_exists, columns, options })
+    Ok(CreateSource { name: name.name, name_position: name.position, if_not_exists, columns, watermark, options })
+}
+
+fn columns(reader: &mut Reader) -> Result<(Vec<ColumnDef>, Option<Watermark>)> {
+    let mut watermark: Option<Watermark> = None;
+    let columns = column_def::list(reader, ObjectKind::Source, |reader| {
+        let position = reader.position();
+        match (watermark::optional(reader)?, &watermark) {
+            (None, _) => Ok(false),
+            (Some(_), Some(_)) => Err(Error::unsupported("a source has one watermark at most").at(position)),
+            (one, None) => {
+                watermark = one;
+                Ok(true)
+            }
+        }
+    })?;
+    match &watermark {
+        Some(found) => watermark::check(found, &columns)?,
+        None => {}
+    }
+    Ok((columns, watermark))
 }

@@ -32,7 +32,7 @@ pub fn parse(reader: &mut Reader) -> Result<CreateTable> {
     let name = object_name(reader)?;
     let has_columns = reader.peek_token(&Token::LParen);
     let columns = match has_columns {
-        true => column_def::list(reader, ObjectKind::Table)?,
+        true => column_def::list(reader, ObjectKind::Table, |_| Ok(false))?,
         false => Vec::new(),
     };
     let partition_by = partition_by(reader)?;

@@ -5,6 +5,9 @@ use std::any::TypeId;
 use sqlparser::dialect::{Dialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
+
+use super::emit;
 
 const POSTGRES: sqlparser::dialect::PostgreSqlDialect = sqlparser::dialect::PostgreSqlDialect {};
 
@@ -65,7 +68,11 @@ impl Dialect for LakewireDialect {
 
     /// `ON` is no alias: in `SELECT 1 ON CONFLICT …` it begins the next clause.
     fn is_column_alias(&self, keyword: &Keyword, parser: &mut Parser) -> bool {
-        *keyword != Keyword::ON && POSTGRES.is_column_alias(keyword, parser)
+        *keyword != Keyword::ON && !begins_emit(parser) && POSTGRES.is_column_alias(keyword, parser)
+    }
+
+    fn is_table_alias(&self, keyword: &Keyword, parser: &mut Parser) -> bool {
+        !begins_emit(parser) && POSTGRES.is_table_alias(keyword, parser)
     }
 
     // All that sqlparser has PostgreSQL say differently from its defaults, but for `SELECT * alias`, which PostgreSQL refuses.
@@ -80,4 +87,14 @@ impl Dialect for LakewireDialect {
         supports_insert_table_alias, supports_create_table_like_parenthesized, supports_comma_separated_trim,
         supports_xml_expressions, supports_comment_optimizer_hint,
     }
+}
+
+/// Whether the word just read is the `EMIT` of `EMIT ON WINDOW CLOSE`: then it is no alias of what stands before it.
+fn begins_emit(parser: &Parser) -> bool {
+    let is_word = |token: &TokenWithSpan, expected: &str| {
+        matches!(&token.token, Token::Word(Word { value, quote_style: None, .. }) if value.eq_ignore_ascii_case(expected))
+    };
+    let [emit, rest @ ..] = emit::CLAUSE;
+    is_word(parser.get_current_token(), emit)
+        && rest.iter().enumerate().all(|(ahead, word)| is_word(parser.peek_nth_token_ref(ahead), word))
 }

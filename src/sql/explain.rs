@@ -81,10 +81,14 @@ fn explain_format(reader: &mut Reader) -> Result<ExplainFormat> {
 }
 
 fn explained(reader: &mut Reader) -> Result<Statement> {
-    let refused = reader.unexpected("a query, INSERT, CREATE TABLE … AS or CREATE PIPELINE");
+    let refused = reader.unexpected("a query, INSERT, CREATE TABLE … AS, CREATE PIPELINE or CREATE MATERIALIZED VIEW");
     match statement::statement(reader)? {
         Statement::CreateTable(table) if table.query.is_none() => Err(refused),
-        plan @ (Statement::Query(_) | Statement::Insert(_) | Statement::CreatePipeline(_) | Statement::CreateTable(_)) => Ok(plan),
+        plan @ (Statement::Query(_)
+        | Statement::Insert(_)
+        | Statement::CreatePipeline(_)
+        | Statement::CreateMaterializedView(_)
+        | Statement::CreateTable(_)) => Ok(plan),
         _ => Err(refused),
     }
 }

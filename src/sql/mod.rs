@@ -15,8 +15,10 @@
 
 mod statement;
 
+mod alter_materialized_view;
 mod alter_pipeline;
 mod alter_table;
+mod create_materialized_view;
 mod create_pipeline;
 mod create_secret;
 mod create_source;
@@ -32,12 +34,16 @@ mod transaction;
 mod unsupported;
 
 mod column_def;
+mod emit;
+mod job_change;
 mod object;
+mod watermark;
 mod with_options;
 
 mod bytea;
 mod dialect;
 pub mod identifiers;
+mod intervals;
 mod literals;
 mod locate;
 pub mod metadata_columns;
@@ -55,9 +61,11 @@ mod tests;
 
 use std::fmt;
 
-pub use alter_pipeline::{AlterPipeline, PipelineChange};
+pub use alter_materialized_view::AlterMaterializedView;
+pub use alter_pipeline::AlterPipeline;
 pub use alter_table::{AlterTable, NewColumn, TableChange};
 pub use column_def::ColumnDef;
+pub use create_materialized_view::CreateMaterializedView;
 pub use create_pipeline::{CreatePipeline, Expectation, OnViolation};
 pub use create_secret::CreateSecret;
 pub use create_source::CreateSource;
@@ -67,6 +75,7 @@ pub use dialect::LakewireDialect;
 pub use drop::{Dependents, Drop, Files};
 pub use explain::{Explain, ExplainFormat};
 pub use insert::Insert;
+pub use job_change::JobChange;
 pub use locate::locate;
 pub use object::{DATABASE, ObjectKind, PUBLIC_SCHEMA, PlacedName, SYSTEM_SCHEMA};
 pub use set::{Reset, Set, SetScope, SetValue};
@@ -74,6 +83,7 @@ pub use show::{Show, ShowCreate, ShowVariable};
 pub use split::{StatementText, split};
 pub use statement::Statement;
 pub use transaction::{Deallocate, Isolation, TransactionMode};
+pub use watermark::Watermark;
 
 use crate::error::{Error, Result};
 use reader::Reader;

@@ -25,6 +25,8 @@ pub enum ObjectKind {
     Source,
     Table,
     Pipeline,
+    /// A materialized view.
+    View,
     Secret,
 }
 
@@ -37,7 +39,8 @@ pub struct PlacedName {
 }
 
 impl ObjectKind {
-    pub const ALL: [ObjectKind; 4] = [ObjectKind::Source, ObjectKind::Table, ObjectKind::Pipeline, ObjectKind::Secret];
+    pub const ALL: [ObjectKind; 5] =
+        [ObjectKind::Source, ObjectKind::Table, ObjectKind::Pipeline, ObjectKind::View, ObjectKind::Secret];
 
     /// As it is typed: `SOURCE`.
     pub fn keyword(self) -> &'static str {
@@ -45,6 +48,7 @@ impl ObjectKind {
             ObjectKind::Source => "SOURCE",
             ObjectKind::Table => "TABLE",
             ObjectKind::Pipeline => "PIPELINE",
+            ObjectKind::View => "MATERIALIZED VIEW",
             ObjectKind::Secret => "SECRET",
         }
     }
@@ -95,7 +99,7 @@ pub(super) fn if_not_exists(reader: &mut Reader) -> bool {
     reader.accept(&["IF", "NOT", "EXISTS"])
 }
 
-/// `SOURCE`, `TABLE`, `PIPELINE` or `SECRET`
+/// `SOURCE`, `TABLE`, `PIPELINE`, `MATERIALIZED VIEW` or `SECRET`
 pub(super) fn object_kind(reader: &mut Reader) -> Option<ObjectKind> {
-    ObjectKind::ALL.into_iter().find(|kind| reader.accept(&[kind.keyword()]))
+    ObjectKind::ALL.into_iter().find(|kind| reader.accept(&kind.keyword().split(' ').collect::<Vec<_>>()))
 }

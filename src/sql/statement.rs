@@ -13,10 +13,12 @@ pub enum Statement {
     CreateSource(CreateSource),
     CreateTable(CreateTable),
     CreatePipeline(CreatePipeline),
+    CreateMaterializedView(CreateMaterializedView),
     CreateSecret(CreateSecret),
     Drop(Drop),
     AlterTable(AlterTable),
     AlterPipeline(AlterPipeline),
+    AlterMaterializedView(AlterMaterializedView),
     Show(Show),
     ShowCreate(ShowCreate),
     ShowVariable(ShowVariable),
@@ -39,22 +41,26 @@ pub enum Statement {
 type Read = fn(&mut Reader) -> Result<Statement>;
 
 /// The words a statement begins with, and who reads it from there. Where two match, the earlier counts.
-const STATEMENTS: [(&[&str], Read); 31] = [
-    (&["SELECT"], |r| r.query().map(Statement::Query)),
-    (&["WITH"], |r| r.query().map(Statement::Query)),
-    (&["VALUES"], |r| r.query().map(Statement::Query)),
+const STATEMENTS: [(&[&str], Read); 35] = [
+    (&["SELECT"], query),
+    (&["WITH"], query),
+    (&["VALUES"], query),
     (&["INSERT"], |r| insert::parse(r).map(|insert| Statement::Insert(Box::new(insert)))),
     (&["CREATE", "SOURCE"], |r| create_source::parse(r).map(Statement::CreateSource)),
     (&["CREATE", "TABLE"], |r| create_table::parse(r).map(Statement::CreateTable)),
     (&["CREATE", "PIPELINE"], |r| create_pipeline::parse(r).map(Statement::CreatePipeline)),
     (&["CREATE", "OR", "REPLACE", "PIPELINE"], |r| create_pipeline::parse(r).map(Statement::CreatePipeline)),
+    (&["CREATE", "MATERIALIZED", "VIEW"], create_view),
+    (&["CREATE", "OR", "REPLACE", "MATERIALIZED", "VIEW"], create_view),
     (&["CREATE", "SECRET"], |r| create_secret::parse(r).map(Statement::CreateSecret)),
     (&["DROP", "SOURCE"], |r| drop::parse(r).map(Statement::Drop)),
     (&["DROP", "TABLE"], |r| drop::parse(r).map(Statement::Drop)),
     (&["DROP", "PIPELINE"], |r| drop::parse(r).map(Statement::Drop)),
+    (&["DROP", "MATERIALIZED", "VIEW"], |r| drop::parse(r).map(Statement::Drop)),
     (&["DROP", "SECRET"], |r| drop::parse(r).map(Statement::Drop)),
     (&["ALTER", "TABLE"], |r| alter_table::parse(r).map(Statement::AlterTable)),
     (&["ALTER", "PIPELINE"], |r| alter_pipeline::parse(r).map(Statement::AlterPipeline)),
+    (&["ALTER", "MATERIALIZED", "VIEW"], |r| alter_materialized_view::parse(r).map(Statement::AlterMaterializedView)),
     (&["SHOW", "CREATE"], |r| show::create(r).map(Statement::ShowCreate)),
     (&["SHOW"], show_list_or_variable),
     (&["DESCRIBE"], |r| describe::parse(r).map(Statement::Describe)),
@@ -83,12 +89,22 @@ pub(super) fn parse(reader: &mut Reader) -> Result<Statement> {
 /// A statement at the reader's place, also within another.
 pub(super) fn statement(reader: &mut Reader) -> Result<Statement> {
     if reader.peek_token(&Token::LParen) {
-        return reader.query().map(Statement::Query);
+        return query(reader);
     }
     match STATEMENTS.iter().find(|(words, _)| reader.peek(words)) {
         Some((_, read)) => read(reader),
         None => Err(unsupported::error(reader)),
     }
+}
+
+fn query(reader: &mut Reader) -> Result<Statement> {
+    let query = reader.query()?;
+    emit::refuse(reader)?;
+    Ok(Statement::Query(query))
+}
+
+fn create_view(reader: &mut Reader) -> Result<Statement> {
+    create_materialized_view::parse(reader).map(Statement::CreateMaterializedView)
 }
 
 fn show_list_or_variable(reader: &mut Reader) -> Result<Statement> {

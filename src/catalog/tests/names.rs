@@ -8,6 +8,7 @@ on_both_engines!(
     what_others_depend_on_is_not_dropped,
     what_is_gone_cannot_be_changed,
     a_reference_must_lead_somewhere,
+    a_view_is_a_relation_that_depends_on_others,
 );
 
 async fn a_name_is_taken_once_in_its_namespace(place: Place) {
@@ -92,6 +93,25 @@ async fn a_reference_must_lead_somewhere(place: Place) {
     let error = catalog.commit(creates(&[&free, &pipeline("p", &free, &table("t"))])).await.unwrap_err();
     assert_eq!(error.message(), "a relation that pipeline p uses does not exist any more");
     assert_eq!(all(&catalog.snapshot()), []);
+}
+
+async fn a_view_is_a_relation_that_depends_on_others(place: Place) {
+    let catalog = place.open().await;
+    let events = table("events");
+    let totals = view("totals", &events);
+    let of_totals = view("of_totals", &totals);
+    catalog.commit(creates(&[&events, &totals, &of_totals])).await.unwrap();
+    assert_eq!(all(&place.open().await.snapshot()).len(), 3);
+    assert_eq!(place.open().await.snapshot().relation(&name("totals")).unwrap().definition, totals.definition);
+    let error = catalog.commit(creates(&[&table("totals")])).await.unwrap_err();
+    assert_eq!(error.message(), "relation \"totals\" already exists");
+    let error = catalog.commit(vec![Change::Drop(events.id)]).await.unwrap_err();
+    assert_eq!(error.detail(), Some("materialized view totals depends on it\nmaterialized view of_totals depends on it"));
+    let snapshot = catalog.snapshot();
+    let error = snapshot.expect_kind(ObjectKind::Table, &name("totals")).unwrap_err();
+    assert_eq!(error.hint(), Some("use DROP MATERIALIZED VIEW to remove a materialized view"));
+    let dependents: Vec<_> = snapshot.dependents_of(events.id).iter().map(|object| object.id).collect();
+    assert_eq!(dependents, [totals.id, of_totals.id]);
 }
 
 fn renewed(object: &Object) -> Object {

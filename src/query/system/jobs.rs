@@ -6,7 +6,8 @@ use datafusion::common::ScalarValue;
 use super::super::QueryServices;
 use super::{SystemTable, bigint, text, text_or_null, time, time_or_null};
 use crate::error::Result;
-use crate::model::SqlType;
+use crate::flow::job::Status;
+use crate::model::{Name, ObjectId, SqlType};
 
 pub struct Jobs;
 
@@ -35,10 +36,11 @@ impl SystemTable for Jobs {
     }
 
     async fn rows(&self, services: &QueryServices) -> Result<Vec<Vec<ScalarValue>>> {
-        let row = |(_, name, status): (_, crate::model::Name, crate::flow::job::Status)| {
+        let catalog = services.flow.catalog.snapshot();
+        let row = |(id, name, status): (ObjectId, Name, Status)| {
             vec![
                 text(name),
-                text("pipeline"),
+                text_or_null(catalog.get(id).map(|object| object.kind())),
                 text(status.state.as_str()),
                 time(status.since),
                 bigint(status.epoch.0),

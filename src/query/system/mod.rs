@@ -7,6 +7,7 @@ mod jobs;
 mod settings;
 mod sources;
 mod tables;
+mod views;
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub const SYSTEM_TABLES: &[&dyn SystemTable] = &[
     &job_inputs::JobInputs,
     &sources::Sources,
     &tables::Tables,
+    &views::Views,
     &expectations::Expectations,
     &events::Events,
     &settings::Settings,

@@ -1,8 +1,8 @@
 //! `CREATE [OR REPLACE] PIPELINE [IF NOT EXISTS] name [WITH (…)] [CONSTRAINT …] AS INSERT INTO t [(…)] SELECT …`
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::super::job_settings::{COMMIT_INTERVAL_DEFAULT, take_commit_interval};
 use super::super::{Notice, Outcome, Services, Session};
 use super::to_the_end;
 use crate::catalog::{Change, Definition, DesiredState, Expectation, Object, ObjectKind, OnViolation, PipelineDef, Snapshot};
@@ -12,10 +12,6 @@ use crate::flow::job::JobSpec;
 use crate::model::options::Start;
 use crate::model::{JobId, ObjectId};
 use crate::sql::{self, CreatePipeline};
-
-const COMMIT_INTERVAL_DEFAULT: Duration = Duration::from_secs(10);
-const COMMIT_INTERVAL_MIN: Duration = Duration::from_millis(100);
-const COMMIT_INTERVAL_MAX: Duration = Duration::from_secs(3600);
 
 pub async fn run(session: &Session, create: &CreatePipeline, text: &str) -> Result<Outcome> {
     let flow = &session.services.flow;
@@ -97,24 +93,17 @@ fn define(create: &CreatePipeline, text: &str, catalog: &Snapshot) -> Result<Pip
         expectations: create.expectations.iter().map(expectation).collect(),
         commit_interval_ms,
         start,
+        emit: create.emit,
         state: DesiredState::Running,
     })
 }
 
 fn options(create: &CreatePipeline) -> Result<(u64, Option<Start>)> {
     let mut options = create.options.clone();
-    let commit_interval = super::alter_pipeline::take_commit_interval(&mut options)?.unwrap_or(COMMIT_INTERVAL_DEFAULT);
+    let commit_interval = take_commit_interval(&mut options)?.unwrap_or(COMMIT_INTERVAL_DEFAULT);
     let start = options.take_start("start")?;
     options.finish("a pipeline")?;
     Ok((commit_interval.as_millis() as u64, start))
-}
-
-/// Refuses what would write tiny files all the time, or keep nobody up to date.
-pub fn check_commit_interval(interval: Duration) -> Result<Duration> {
-    match (COMMIT_INTERVAL_MIN..=COMMIT_INTERVAL_MAX).contains(&interval) {
-        true => Ok(interval),
-        false => Err(Error::invalid("option \"commit_interval\" is out of range").with_hint("it is from 100ms to 1h")),
-    }
 }
 
 fn sources(create: &CreatePipeline, text: &str, catalog: &Snapshot) -> Result<Vec<ObjectId>> {

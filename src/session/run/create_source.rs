@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::super::{Notice, Outcome, Session};
-use crate::catalog::{Change, Definition, Format, Object, SourceDef};
+use crate::catalog::{Change, Definition, Format, Object, SourceDef, WatermarkDef};
 use crate::error::{Error, Result, SqlState};
 use crate::flow::compile::METADATA_COLUMNS;
 use crate::formats::json::discover;
@@ -11,7 +11,7 @@ use crate::model::column::REST_COLUMN;
 use crate::model::{ObjectId, SchemaMode, SourceColumn, name};
 use crate::query::peek::{Look, sample};
 use crate::sources::{self, Source};
-use crate::sql::CreateSource;
+use crate::sql::{self, CreateSource};
 
 /// Options of every source, whatever its connector.
 const COMMON_OPTIONS: [&str; 5] = ["connector", "format", "start", "schema", "flatten"];
@@ -72,7 +72,12 @@ fn define(create: &CreateSource) -> Result<SourceDef> {
         start,
         options: create.options.without(&COMMON_OPTIONS),
         columns: create.columns.iter().map(declared).collect::<Result<_>>()?,
+        watermark: create.watermark.as_ref().map(watermark),
     })
+}
+
+fn watermark(written: &sql::Watermark) -> WatermarkDef {
+    WatermarkDef { column: written.column.to_string(), lateness_micros: written.lateness_micros }
 }
 
 fn declared(column: &crate::sql::ColumnDef) -> Result<SourceColumn> {

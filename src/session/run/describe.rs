@@ -7,7 +7,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 
 use super::super::prepare::text_columns;
 use super::super::{Outcome, Session};
-use crate::catalog::{Definition, Object, SourceDef};
+use crate::catalog::{Definition, Object, SourceDef, ViewDef};
 use crate::error::{Error, Result, SqlState};
 use crate::model::{Name, SqlType};
 use crate::query::relations;
@@ -44,7 +44,8 @@ async fn of_object(session: &Session, object: &Object) -> Result<RecordBatch> {
             Ok(of_schema(snapshot.schema(), &table.partition_by))
         }
         Definition::Source(source) => Ok(of_source(session, object, source)),
-        Definition::Pipeline(_) | Definition::Secret(_) => Err(Error::internal("a relation is neither a table nor a source")),
+        Definition::View(view) => Ok(of_view(view)),
+        Definition::Pipeline(_) | Definition::Secret(_) => Err(Error::internal("a relation is no table, source or view")),
     }
 }
 
@@ -68,6 +69,10 @@ fn of_source(session: &Session, object: &Object, source: &SourceDef) -> RecordBa
         };
         [column.name.clone(), column.data_type.name(), yes_no(!column.not_null), note]
     }))
+}
+
+fn of_view(view: &ViewDef) -> RecordBatch {
+    rows(view.columns.iter().map(|column| [column.name.clone(), column.data_type.name(), yes_no(true), String::new()]))
 }
 
 fn yes_no(value: bool) -> String {

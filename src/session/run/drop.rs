@@ -1,4 +1,4 @@
-//! `DROP SOURCE | TABLE | PIPELINE | SECRET [IF EXISTS] a, b [CASCADE | RESTRICT] [PURGE]`
+//! `DROP SOURCE | TABLE | PIPELINE | MATERIALIZED VIEW | SECRET [IF EXISTS] a, b [CASCADE | RESTRICT] [PURGE]`
 
 use std::sync::Arc;
 
@@ -63,8 +63,8 @@ fn refusal(doomed: &[Arc<Object>], dependents: &[Arc<Object>]) -> Error {
 async fn remove(services: &Services, doomed: &[Arc<Object>], files: Files) -> Result<()> {
     let changes = doomed.iter().map(|object| Change::Drop(object.id)).collect();
     services.flow.catalog.commit_if(changes, |catalog| check_purge(services, catalog, doomed, files)).await?;
-    for pipeline in doomed.iter().filter(|object| object.kind() == ObjectKind::Pipeline) {
-        services.supervisor.remove(pipeline.id).await;
+    for object in doomed.iter().filter(|object| object.definition.job().is_some()) {
+        services.supervisor.remove(object.id).await;
     }
     for object in doomed {
         check_purge(services, &services.flow.catalog.snapshot(), std::slice::from_ref(object), files)?;
@@ -98,6 +98,7 @@ fn kind(written: sql::ObjectKind) -> ObjectKind {
         sql::ObjectKind::Source => ObjectKind::Source,
         sql::ObjectKind::Table => ObjectKind::Table,
         sql::ObjectKind::Pipeline => ObjectKind::Pipeline,
+        sql::ObjectKind::View => ObjectKind::View,
         sql::ObjectKind::Secret => ObjectKind::Secret,
     }
 }

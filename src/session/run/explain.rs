@@ -1,4 +1,4 @@
-//! `EXPLAIN [ANALYZE] [VERBOSE] SELECT … | CREATE PIPELINE …`
+//! `EXPLAIN [ANALYZE] [VERBOSE] SELECT … | CREATE PIPELINE … | CREATE MATERIALIZED VIEW …`
 
 use std::sync::Arc;
 
@@ -23,17 +23,19 @@ pub async fn run(session: &Session, explain: &Explain, text: &str) -> Result<Out
                 false => displayable(physical.as_ref()).indent(explain.verbose).to_string(),
             }
         }
-        Statement::CreatePipeline(_) if explain.analyze => {
-            return Err(
-                Error::unsupported("EXPLAIN ANALYZE CREATE PIPELINE is not supported").with_hint("EXPLAIN CREATE PIPELINE shows the plan")
-            );
-        }
+        Statement::CreatePipeline(_) if explain.analyze => return Err(refuse_analyze("CREATE PIPELINE")),
+        Statement::CreateMaterializedView(_) if explain.analyze => return Err(refuse_analyze("CREATE MATERIALIZED VIEW")),
         Statement::CreatePipeline(create) => super::create_pipeline::explain(session, create, text, explain.verbose).await?,
-        _ => return Err(Error::unsupported("EXPLAIN is for SELECT and CREATE PIPELINE")),
+        Statement::CreateMaterializedView(create) => super::create_materialized_view::explain(session, create, text).await?,
+        _ => return Err(Error::unsupported("EXPLAIN is for SELECT, CREATE PIPELINE and CREATE MATERIALIZED VIEW")),
     };
     let columns = text_columns(&["QUERY PLAN"]);
     let rows = RecordBatch::try_new(columns.clone(), vec![Arc::new(StringArray::from(lines.lines().collect::<Vec<_>>()))])?;
     super::show::answer(columns, rows)
+}
+
+fn refuse_analyze(statement: &str) -> Error {
+    Error::unsupported(format!("EXPLAIN ANALYZE {statement} is not supported")).with_hint(format!("EXPLAIN {statement} shows the plan"))
 }
 
 /// Runs the query for its metrics; the rows go nowhere.

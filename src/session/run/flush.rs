@@ -5,7 +5,7 @@ use crate::error::Result;
 
 pub async fn run(session: &Session) -> Result<Outcome> {
     for job in session.services.supervisor.flush().await {
-        session.notice(Notice::warning(format!("pipeline \"{}\" was not flushed: it is {}", job.name, job.state.as_str())));
+        session.notice(Notice::warning(format!("{} \"{}\" was not flushed: it is {}", job.kind, job.name, job.state.as_str())));
     }
     Ok(Outcome::done("FLUSH"))
 }

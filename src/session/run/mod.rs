@@ -1,7 +1,9 @@
 //! Runs statements, one file each.
 
+mod alter_materialized_view;
 mod alter_pipeline;
 mod alter_table;
+mod create_materialized_view;
 mod create_pipeline;
 mod create_secret;
 mod create_source;
@@ -30,10 +32,12 @@ pub async fn run(session: &Session, prepared: &Prepared, parameters: Vec<ScalarV
         Statement::CreateSource(create) => create_source::run(session, create, text).await,
         Statement::CreateTable(create) => create_table::run(session, create, text).await,
         Statement::CreatePipeline(create) => create_pipeline::run(session, create, text).await,
+        Statement::CreateMaterializedView(create) => create_materialized_view::run(session, create, text).await,
         Statement::CreateSecret(create) => create_secret::run(session, create).await,
         Statement::Drop(drop) => drop::run(session, drop).await,
         Statement::AlterTable(alter) => alter_table::run(session, alter).await,
         Statement::AlterPipeline(alter) => alter_pipeline::run(session, alter).await,
+        Statement::AlterMaterializedView(alter) => alter_materialized_view::run(session, alter).await,
         Statement::Show(show) => show::list(session, *show).await,
         Statement::ShowCreate(show) => show::create(session, show).await,
         Statement::ShowVariable(show) => show::variable(session, show),
@@ -52,6 +56,6 @@ pub async fn run(session: &Session, prepared: &Prepared, parameters: Vec<ScalarV
 
 /// Runs work of several steps that must not stop between two of them. A statement's own future is dropped when its client cancels or
 /// leaves; a task of its own goes on.
-async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+pub async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
     tokio::spawn(work).await?
 }

@@ -45,7 +45,7 @@ async fn list_plan(session: &Session, show: Show) -> Result<datafusion::logical_
         }
         Show::Jobs => "SELECT name, kind, state, since, epoch, records_in, rows_out, rejected, error FROM lakewire.jobs ORDER BY name",
         Show::Sinks => return Err(Error::unsupported("sinks are not supported yet")),
-        Show::MaterializedViews => return Err(Error::unsupported("materialized views are not supported yet")),
+        Show::MaterializedViews => "SELECT name, state, since, inputs, columns, error FROM lakewire.views ORDER BY name",
         Show::Secrets => return Err(Error::internal("secrets are not in a system table")),
     };
     let query = sql::parse_query(text)?;
@@ -65,6 +65,7 @@ pub async fn create(session: &Session, show: &ShowCreate) -> Result<Outcome> {
         sql::ObjectKind::Source => ObjectKind::Source,
         sql::ObjectKind::Table => ObjectKind::Table,
         sql::ObjectKind::Pipeline => ObjectKind::Pipeline,
+        sql::ObjectKind::View => ObjectKind::View,
         sql::ObjectKind::Secret => return Err(Error::unsupported("a secret is not shown").at(show.name_position)),
     };
     let catalog = session.services.flow.catalog.snapshot();

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::catalog::Emit;
 use crate::error::Error;
 use crate::model::{OptionValue, Options};
 use crate::sql::*;
@@ -37,6 +38,9 @@ fn statement(statement: &Statement, text: &str, offset: usize) -> String {
         Statement::CreateSource(s) => {
             let _ = writeln!(out, "create source {} @{}{}", s.name.quoted(), s.name_position, flag(s.if_not_exists, " if not exists"));
             columns(&mut out, &s.columns);
+            if let Some(w) = &s.watermark {
+                let _ = writeln!(out, "  watermark {} {}us late @{}", w.column.quoted(), w.lateness_micros, w.position);
+            }
             options(&mut out, &s.options);
         }
         Statement::CreateTable(t) => {
@@ -50,6 +54,12 @@ fn statement(statement: &Statement, text: &str, offset: usize) -> String {
             }
         }
         Statement::CreatePipeline(p) => pipeline(&mut out, p, text),
+        Statement::CreateMaterializedView(v) => {
+            let _ = writeln!(out, "create materialized view {} @{}{}", v.name.quoted(), v.name_position, flag(v.if_not_exists, " if not exists"));
+            options(&mut out, &v.options);
+            assert!(text.chars().skip(v.query_offset).collect::<String>().starts_with(&v.query_text));
+            let _ = writeln!(out, "  as {}{}", v.query, emit(v.emit));
+        }
         Statement::CreateSecret(s) => {
             let _ = writeln!(out, "{text} @{}", s.name_position);
         }
@@ -69,13 +79,11 @@ fn statement(statement: &Statement, text: &str, offset: usize) -> String {
         }
         Statement::AlterPipeline(a) => {
             let _ = writeln!(out, "alter pipeline {} @{}{}", a.name.quoted(), a.name_position, flag(a.if_exists, " if exists"));
-            match &a.change {
-                PipelineChange::Set(new) => options(&mut out, new),
-                PipelineChange::RenameTo(name) => placed(&mut out, "rename to", name),
-                other => {
-                    let _ = writeln!(out, "  {other:?}");
-                }
-            }
+            job_change(&mut out, &a.change);
+        }
+        Statement::AlterMaterializedView(a) => {
+            let _ = writeln!(out, "alter materialized view {} @{}{}", a.name.quoted(), a.name_position, flag(a.if_exists, " if exists"));
+            job_change(&mut out, &a.change);
         }
         Statement::Explain(e) => {
             let of = self::statement(&e.of, text, offset);
@@ -106,8 +114,25 @@ fn pipeline(out: &mut String, p: &CreatePipeline, text: &str) {
     let columns: Vec<_> = p.target_columns.iter().flatten().map(|c| c.quoted()).collect();
     let columns = if p.target_columns.is_some() { format!(" ({})", columns.join(", ")) } else { String::new() };
     let _ = writeln!(out, "  into {} @{}{columns}", p.target.quoted(), p.target_position);
-    assert_eq!(text.chars().skip(p.query_offset).collect::<String>(), p.query_text);
-    let _ = writeln!(out, "  {}", p.query);
+    assert!(text.chars().skip(p.query_offset).collect::<String>().starts_with(&p.query_text));
+    let _ = writeln!(out, "  {}{}", p.query, emit(p.emit));
+}
+
+fn job_change(out: &mut String, change: &JobChange) {
+    match change {
+        JobChange::Set(new) => options(out, new),
+        JobChange::RenameTo(name) => placed(out, "rename to", name),
+        other => {
+            let _ = writeln!(out, "  {other:?}");
+        }
+    }
+}
+
+fn emit(emit: Emit) -> &'static str {
+    match emit {
+        Emit::OnChange => "",
+        Emit::OnWindowClose => "\n  emit on window close",
+    }
 }
 
 fn columns(out: &mut String, columns: &[ColumnDef]) {

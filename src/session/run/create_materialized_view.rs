@@ -1,0 +1,123 @@
+//! `CREATE MATERIALIZED VIEW [IF NOT EXISTS] name [WITH (…)] AS SELECT … [EMIT ON WINDOW CLOSE]`
+
+use datafusion::logical_expr::LogicalPlan;
+
+use super::super::job_settings::{COMMIT_INTERVAL_DEFAULT, take_commit_interval};
+use super::super::view_query::{self, Input};
+use super::super::{Notice, Outcome, Services, Session};
+use super::to_the_end;
+use crate::catalog::{Change, Definition, DesiredState, Emit, Namespace, Object, ObjectKind, ViewColumn, ViewDef, ViewInput};
+use crate::error::{Error, Result, SqlState};
+use crate::model::options::Start;
+use crate::model::{JobId, ObjectId, SqlType};
+use crate::sql::{CreateMaterializedView, metadata_columns};
+
+pub async fn run(session: &Session, create: &CreateMaterializedView, text: &str) -> Result<Outcome> {
+    let flow = &session.services.flow;
+    if flow.catalog.snapshot().relation(&create.name).is_some() {
+        if create.if_not_exists {
+            session.notice(Notice::note(format!("relation \"{}\" already exists, skipping", create.name)));
+            return Ok(Outcome::done("CREATE MATERIALIZED VIEW"));
+        }
+        return Err(Namespace::Relation.duplicate(&create.name).at(create.name_position));
+    }
+    let (definition, _) = define(session, create, text).await?;
+    let view = Object {
+        id: ObjectId::new(),
+        name: create.name.clone(),
+        sql: text.to_string(),
+        created_at: flow.clock.now(),
+        definition: Definition::View(definition),
+    };
+    let services = session.services.clone();
+    to_the_end(async move { start(&services, view).await }).await?;
+    Ok(Outcome::done("CREATE MATERIALIZED VIEW"))
+}
+
+/// How the view would be kept, as text. Nothing is created.
+pub async fn explain(session: &Session, create: &CreateMaterializedView, text: &str) -> Result<String> {
+    let (_, plan) = define(session, create, text).await?;
+    Ok(session.state.optimize(&plan)?.display_indent().to_string())
+}
+
+async fn start(services: &Services, view: Object) -> Result<()> {
+    services.flow.catalog.commit(vec![Change::Create(view.clone())]).await?;
+    services.supervisor.start(&view)
+}
+
+/// Checks everything that can be checked before there is a job.
+async fn define(session: &Session, create: &CreateMaterializedView, text: &str) -> Result<(ViewDef, LogicalPlan)> {
+    let (commit_interval_ms, start) = options(create)?;
+    let inputs = view_query::inputs(session, &create.query, text).await?;
+    check_inputs(create, &inputs)?;
+    let plan = view_query::plan(&create.query, &inputs, text).await?;
+    let definition = ViewDef {
+        job: JobId::new(),
+        query: create.query_text.clone(),
+        inputs: inputs.iter().map(input).collect(),
+        columns: columns(create, &plan)?,
+        emit: create.emit,
+        commit_interval_ms,
+        start,
+        state: DesiredState::Running,
+    };
+    Ok((definition, plan))
+}
+
+fn options(create: &CreateMaterializedView) -> Result<(u64, Option<Start>)> {
+    let mut options = create.options.clone();
+    if options.take_text("table_interval")?.is_some() {
+        return Err(Error::unsupported("option \"table_interval\" is not supported yet")
+            .with_hint("leave it out: the view is read with SELECT"));
+    }
+    let commit_interval = take_commit_interval(&mut options)?.unwrap_or(COMMIT_INTERVAL_DEFAULT);
+    let start = options.take_start("start")?;
+    options.finish("a materialized view")?;
+    Ok((commit_interval.as_millis() as u64, start))
+}
+
+fn check_inputs(create: &CreateMaterializedView, inputs: &[Input]) -> Result<()> {
+    let at_query = create.query_offset + 1;
+    if inputs.is_empty() {
+        return Err(Error::unsupported("the query of a materialized view reads no source, table or view").at(at_query));
+    }
+    let blank = inputs.iter().find(|input| input.schema.fields().is_empty());
+    if let (Some(blank), true) = (blank, metadata_columns::has_wildcard(&create.query)) {
+        return Err(Error::state(format!("{} has no columns yet", blank.object.as_ref()))
+            .with_detail("a * in a materialized view is what it was when the view was made")
+            .with_hint("declare the columns, or make the view when there is data")
+            .at(at_query));
+    }
+    match create.emit == Emit::OnWindowClose && !inputs.iter().any(may_have_watermark) {
+        true => Err(Error::invalid("EMIT ON WINDOW CLOSE needs a watermark, and no input has one")
+            .with_hint("declare it in CREATE SOURCE: WATERMARK FOR event_time AS event_time - INTERVAL '5 seconds'")
+            .at(at_query)),
+        false => Ok(()),
+    }
+}
+
+/// A view can have one from what it reads.
+fn may_have_watermark(input: &Input) -> bool {
+    match &input.object.definition {
+        Definition::Source(source) => source.watermark.is_some(),
+        Definition::View(_) => true,
+        Definition::Table(_) | Definition::Pipeline(_) | Definition::Secret(_) => false,
+    }
+}
+
+fn input(input: &Input) -> ViewInput {
+    ViewInput {
+        relation: input.object.id,
+        columns: input.schema.fields().iter().map(|field| field.name().clone()).collect(),
+    }
+}
+
+fn columns(create: &CreateMaterializedView, plan: &LogicalPlan) -> Result<Vec<ViewColumn>> {
+    let fields = plan.schema().fields();
+    if fields.is_empty() {
+        return Err(Error::invalid(format!("{} must have at least one column", ObjectKind::View))
+            .with_state(SqlState::INVALID_TABLE_DEFINITION)
+            .at(create.query_offset + 1));
+    }
+    Ok(fields.iter().map(|field| ViewColumn { name: field.name().clone(), data_type: SqlType::from_field(field) }).collect())
+}
