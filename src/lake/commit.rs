@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use arrow::datatypes::Schema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::log::action::{Action, Add, CommitInfo, Txn};
 use super::log::{CommitFile, Put};
@@ -62,6 +62,10 @@ pub enum Operation {
     AddColumns,
     Write,
     StreamingUpdate { epoch: u64 },
+    Delete,
+    Update,
+    Merge,
+    Truncate,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +79,26 @@ pub enum Committed {
 /// What to do after a snapshot.
 pub(super) enum Advance {
     Nothing,
+    /// Somebody else's commit is in the way of what was prepared.
+    GiveUp,
     Write(Vec<Action>),
+}
+
+/// What came of `Advance`.
+pub(super) enum Advanced {
+    To(i64),
+    Nothing,
+    GivenUp,
+}
+
+impl Operation {
+    /// Whether what is added does not depend on the rows that are there.
+    fn is_blind(&self) -> bool {
+        match self {
+            Operation::CreateTable | Operation::AddColumns | Operation::Write | Operation::StreamingUpdate { .. } => true,
+            Operation::Delete | Operation::Update | Operation::Merge | Operation::Truncate => false,
+        }
+    }
 }
 
 impl AddedFile {
@@ -99,22 +122,31 @@ impl Table {
         let _turn = self.writing_turn().await;
         let begun_at = self.end_to_write_after().await?;
         let operation = commit.operation.clone();
-        self.advance(operation, |snapshot| {
-            if commit.transaction.as_ref().is_some_and(|wanted| snapshot.transaction(&wanted.app_id) >= Some(wanted.version)) {
-                return Ok(Advance::Nothing);
-            }
-            check_fits(&commit, &begun_at, snapshot)?;
-            Ok(Advance::Write(self.append_actions(&commit)))
-        })
-        .await
+        let advanced = self
+            .advance(operation, |snapshot| {
+                if commit.transaction.as_ref().is_some_and(|wanted| snapshot.transaction(&wanted.app_id) >= Some(wanted.version)) {
+                    return Ok(Advance::Nothing);
+                }
+                check_fits(&commit, &begun_at, snapshot)?;
+                Ok(Advance::Write(self.append_actions(&commit)))
+            })
+            .await?;
+        match advanced {
+            Advanced::To(version) => Ok(Committed::At(version)),
+            Advanced::Nothing | Advanced::GivenUp => Ok(Committed::Already),
+        }
     }
 
     /// Plans and writes until it is written or there is nothing to do. The caller has the turn.
-    pub(super) async fn advance(&self, operation: Operation, plan: impl Fn(&Snapshot) -> Result<Advance>) -> Result<Committed> {
+    pub(super) async fn advance(&self, operation: Operation, plan: impl Fn(&Snapshot) -> Result<Advance>) -> Result<Advanced> {
         let commit_id = unique_token();
         let mut snapshot = self.end_to_write_after().await?;
         for _ in 0..COMMIT_TRIES_MAX {
-            let Advance::Write(mut actions) = plan(&snapshot)? else { return Ok(Committed::Already) };
+            let mut actions = match plan(&snapshot)? {
+                Advance::Write(actions) => actions,
+                Advance::Nothing => return Ok(Advanced::Nothing),
+                Advance::GiveUp => return Ok(Advanced::GivenUp),
+            };
             actions.insert(0, Action::commit_info(self.commit_info(&operation, &actions, &commit_id)));
             let ours = CommitFile { version: snapshot.next_version(), actions };
             let standing = self.put_for_sure(&ours).await?;
@@ -122,7 +154,7 @@ impl Table {
             snapshot = Arc::new(snapshot.after(&standing)?);
             self.learn(snapshot.clone());
             if written {
-                return Ok(Committed::At(standing.version));
+                return Ok(Advanced::To(standing.version));
             }
         }
         Err(Error::unavailable("others commit to this table faster than we can")
@@ -154,10 +186,12 @@ impl Table {
     }
 
     fn append_actions(&self, commit: &Commit) -> Vec<Action> {
-        let transaction = commit.transaction.iter().map(|transaction| {
-            Action::txn(Txn { app_id: transaction.app_id.clone(), version: transaction.version, last_updated: Some(self.now_millis()) })
-        });
-        transaction.chain(commit.adds.iter().map(|file| Action::add(file.0.clone()))).collect()
+        let transaction = commit.transaction.as_ref().map(|transaction| self.txn_action(transaction));
+        transaction.into_iter().chain(commit.adds.iter().map(|file| Action::add(file.0.clone()))).collect()
+    }
+
+    pub(super) fn txn_action(&self, transaction: &AppTransaction) -> Action {
+        Action::txn(Txn { app_id: transaction.app_id.clone(), version: transaction.version, last_updated: Some(self.now_millis()) })
     }
 
     fn commit_info(&self, operation: &Operation, actions: &[Action], commit_id: &str) -> CommitInfo {
@@ -165,6 +199,10 @@ impl Table {
             Operation::CreateTable => ("CREATE TABLE", json!({})),
             Operation::AddColumns => ("ADD COLUMNS", json!({})),
             Operation::Write => ("WRITE", json!({ "mode": "Append" })),
+            Operation::Delete => ("DELETE", json!({})),
+            Operation::Update => ("UPDATE", json!({})),
+            Operation::Merge => ("MERGE", json!({})),
+            Operation::Truncate => ("TRUNCATE", json!({})),
             Operation::StreamingUpdate { epoch } => ("STREAMING UPDATE", json!({ "outputMode": "Append", "epochId": epoch.to_string() })),
         };
         CommitInfo {
@@ -172,16 +210,33 @@ impl Table {
             operation: Some(name.to_string()),
             operation_parameters: Some(parameters),
             engine_info: Some(ENGINE_INFO.to_string()),
-            is_blind_append: Some(actions.iter().any(|action| action.add.is_some())),
+            operation_metrics: operation_metrics(actions),
+            is_blind_append: Some(operation.is_blind() && actions.iter().any(|action| action.add.is_some())),
             lakewire_commit_id: Some(commit_id.to_string()),
         }
     }
 }
 
+/// Texts, as other engines write them.
+fn operation_metrics(actions: &[Action]) -> Option<Value> {
+    let removed = actions.iter().filter_map(|action| action.remove.as_ref());
+    let added = actions.iter().filter_map(|action| action.add.as_ref());
+    let (removed_files, removed_bytes) = removed.fold((0u64, 0i64), |(n, bytes), file| (n + 1, bytes + file.size.unwrap_or(0)));
+    let (added_files, added_bytes) = added.fold((0u64, 0i64), |(n, bytes), file| (n + 1, bytes + file.size));
+    (removed_files > 0).then(|| {
+        json!({
+            "numRemovedFiles": removed_files.to_string(),
+            "numRemovedBytes": removed_bytes.to_string(),
+            "numAddedFiles": added_files.to_string(),
+            "numAddedBytes": added_bytes.to_string(),
+        })
+    })
+}
+
 /// Whether files that were written for the table as it was can be appended to the table as it is.
 fn check_fits(commit: &Commit, then: &Snapshot, now: &Snapshot) -> Result<()> {
     if now.version().is_none() {
-        return Err(Error::state("the table does not exist").with_state(SqlState::UNDEFINED_TABLE));
+        return Err(gone());
     }
     now.check_appendable()?;
     if let Some(changed) = changed_column(then.schema(), now.schema()) {
@@ -197,7 +252,11 @@ fn check_fits(commit: &Commit, then: &Snapshot, now: &Snapshot) -> Result<()> {
     }
 }
 
-fn changed_column<'a>(then: &'a Schema, now: &Schema) -> Option<&'a str> {
+pub(super) fn gone() -> Error {
+    Error::state("the table does not exist").with_state(SqlState::UNDEFINED_TABLE)
+}
+
+pub(super) fn changed_column<'a>(then: &'a Schema, now: &Schema) -> Option<&'a str> {
     let stands = |name: &str, then| now.field_with_name(name).is_ok_and(|now| same_type(then, now));
     then.fields().iter().find(|field| !stands(field.name(), field)).map(|field| field.name().as_str())
 }

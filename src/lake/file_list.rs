@@ -15,6 +15,8 @@ use super::log::action::{Add, data_path};
 use crate::error::{Error, Result, SqlState};
 
 const PATH: &str = "path";
+/// The path as the log spells it, where that is not what `path` would be.
+const SPELLED: &str = "spelled";
 const SIZE: &str = "size";
 /// Milliseconds since 1970.
 const MODIFIED: &str = "modified";
@@ -63,6 +65,7 @@ impl Shape {
     pub fn new(table: SchemaRef, partition_columns: Vec<String>) -> Shape {
         let mut fields = vec![
             Field::new(PATH, DataType::Utf8, false),
+            Field::new(SPELLED, DataType::Utf8, true),
             Field::new(SIZE, DataType::Int64, false),
             Field::new(MODIFIED, DataType::Int64, false),
             Field::new(ROWS, DataType::Int64, true),
@@ -141,6 +144,12 @@ impl FileList {
         Ok(())
     }
 
+    /// How many of these keys are files of the list.
+    pub fn count(&self, keys: &HashSet<FileKey>) -> usize {
+        let hits = |chunk: &Chunk| (0..chunk.len()).filter(|file| keys.contains(&chunk.key(*file))).count();
+        self.chunks.iter().map(hits).sum()
+    }
+
     /// Drops the files with these keys. Chunks without any of them stay shared.
     pub fn remove(&mut self, keys: &HashSet<FileKey>) -> Result<()> {
         if keys.is_empty() {
@@ -161,11 +170,13 @@ impl FileList {
 }
 
 impl Chunk {
-    fn of(adds: &[&Add], shape: &Shape) -> Result<Chunk> {
+    pub fn of(adds: &[&Add], shape: &Shape) -> Result<Chunk> {
         let paths = adds.iter().map(|add| data_path(&add.path).map(String::from)).collect::<Result<Vec<_>>>()?;
+        let spelled: StringArray = adds.iter().zip(&paths).map(|(add, path)| (add.path != *path).then_some(add.path.as_str())).collect();
         let vectors = adds.iter().map(|add| add.deletion_vector.as_ref().map(|vector| vector.unique_id()));
         let mut columns: Vec<(String, ArrayRef)> = vec![
             (PATH.into(), Arc::new(StringArray::from(paths))),
+            (SPELLED.into(), Arc::new(spelled)),
             (SIZE.into(), Arc::new(Int64Array::from_iter_values(adds.iter().map(|add| add.size)))),
             (MODIFIED.into(), Arc::new(Int64Array::from_iter_values(adds.iter().map(|add| add.modification_time)))),
             (VECTOR.into(), Arc::new(StringArray::from_iter(vectors))),
@@ -216,12 +227,23 @@ impl Chunk {
         Ok(Chunk(filter_record_batch(&self.0, keep)?))
     }
 
+    /// Some neighbours of it, sharing its memory.
+    pub fn slice(&self, offset: usize, length: usize) -> Chunk {
+        Chunk(self.0.slice(offset, length))
+    }
+
     pub fn len(&self) -> usize {
         self.0.num_rows()
     }
 
     pub fn path(&self, file: usize) -> &str {
         self.0.column_by_name(PATH).expect("every chunk has paths").as_string::<i32>().value(file)
+    }
+
+    /// The path as the log spells it: percent-encoded, and other readers compare it letter by letter.
+    pub fn spelled_path(&self, file: usize) -> &str {
+        let spelled = self.0.column_by_name(SPELLED).map(|spelled| spelled.as_string::<i32>());
+        spelled.filter(|spelled| spelled.is_valid(file)).map_or_else(|| self.path(file), |spelled| spelled.value(file))
     }
 
     pub fn size(&self, file: usize) -> i64 {
@@ -248,7 +270,7 @@ impl Chunk {
         (found.data_type() == data_type).then(|| found.clone())
     }
 
-    fn key(&self, file: usize) -> FileKey {
+    pub fn key(&self, file: usize) -> FileKey {
         let vectors = self.0.column_by_name(VECTOR).map(|vectors| vectors.as_string::<i32>());
         let vector = vectors.filter(|vectors| vectors.is_valid(file)).map(|vectors| vectors.value(file).to_string());
         FileKey { path: self.path(file).to_string(), vector }

@@ -5,7 +5,9 @@
 //! 2. `Table::evolve` gives the table the columns that it lacks.
 //! 3. `Table::writer` makes data files. They exist, and no log names them.
 //! 4. `Table::commit` names them in the log, with the writer's transaction: exactly once, whatever answers are lost (`commit`).
+//!    Files are taken away, and others put in their place, by `RewritingTurn::commit` (`rewrite`).
 //! 5. `LakeTable` shows a snapshot to DataFusion, which reads only the files that can matter (`scan`).
+//! 6. `Table::changes` gives the rows that came and went from one version to a later one (`changes`).
 //!
 //! Nothing here overwrites or deletes an object that a log has ever named.
 
@@ -20,6 +22,7 @@ mod table;
 mod commit;
 mod log;
 mod protocol;
+mod rewrite;
 mod schema;
 
 mod snapshot;
@@ -31,13 +34,17 @@ mod writer;
 
 mod scan;
 
+mod changes;
+
 #[cfg(test)]
 mod tests;
 
+pub use changes::{ChangeFeed, ChangePart};
 pub use commit::{AddedFile, AppTransaction, Commit, Committed, Operation};
 pub use file_list::Totals;
+pub use rewrite::{DataFile, RemovedFile, Rewrite, RewritingTurn, Rewritten};
 pub use root::Lake;
-pub use scan::LakeTable;
+pub use scan::{AddressedTable, FILE, LakeTable, ROW};
 pub use snapshot::Snapshot;
 pub use table::Table;
 pub use writer::TableWriter;

@@ -14,6 +14,8 @@ const WRITER_VERSION_NAMED: i32 = 7;
 
 const TIMESTAMP_NTZ: &str = "timestampNtz";
 const COLUMN_MAPPING_MODE: &str = "delta.columnMapping.mode";
+const APPEND_ONLY: &str = "delta.appendOnly";
+const CHANGE_DATA_FEED: &str = "delta.enableChangeDataFeed";
 const CONSTRAINT_PREFIX: &str = "delta.constraints.";
 
 /// Features that ask nothing of a plain scan. Column mapping and deletion vectors do if they are used, which is looked at elsewhere.
@@ -127,6 +129,23 @@ impl Protocol {
 }
 
 impl Metadata {
+    /// Fails by name on what forbids us to take rows out of the table.
+    pub fn check_removable(&self) -> Result<()> {
+        if self.is_set(APPEND_ONLY) {
+            return Err(Error::state("rows of this table cannot be changed or deleted")
+                .with_detail(format!("it has the property {APPEND_ONLY}"))
+                .with_hint("rows can be added to it"));
+        }
+        match self.is_set(CHANGE_DATA_FEED) {
+            true => Err(refused(format!("it has the property {CHANGE_DATA_FEED}: each change would have to be written a second time"))),
+            false => Ok(()),
+        }
+    }
+
+    fn is_set(&self, property: &str) -> bool {
+        self.configuration.get(property).and_then(Option::as_deref).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
     fn maps_columns(&self) -> bool {
         let mode = self.configuration.get(COLUMN_MAPPING_MODE).and_then(Option::as_deref);
         mode.is_some_and(|mode| mode != "none")

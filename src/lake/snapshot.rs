@@ -20,6 +20,8 @@ pub struct Snapshot {
     files: FileList,
     transactions: Arc<BTreeMap<String, i64>>,
     last_commit_millis: Option<i64>,
+    /// The last commit that did more to the rows than add some blindly. Where the log before a checkpoint is not known: the checkpoint.
+    last_rewrite: Option<i64>,
 }
 
 impl Snapshot {
@@ -32,6 +34,7 @@ impl Snapshot {
             files: FileList::empty(Arc::new(Shape::new(Arc::new(Schema::empty()), Vec::new()))),
             transactions: Arc::default(),
             last_commit_millis: None,
+            last_rewrite: None,
         }
     }
 
@@ -64,6 +67,11 @@ impl Snapshot {
         self.last_commit_millis.and_then(DateTime::from_timestamp_millis)
     }
 
+    /// Whether rows were removed, or added by somebody who had looked at those that are there, after a version.
+    pub(super) fn was_rewritten_after(&self, version: Option<i64>) -> bool {
+        self.last_rewrite > version
+    }
+
     pub(super) fn next_version(&self) -> i64 {
         self.version.map_or(0, |version| version + 1)
     }
@@ -82,14 +90,27 @@ impl Snapshot {
 
     /// Whether the files are simply to be read: no column mapping, no deletion vector, nothing we do not know.
     pub(super) fn reads_plainly(&self) -> bool {
-        let by_protocol = self.metadata.as_ref().is_none_or(|metadata| self.protocol.reads_plainly(metadata));
-        by_protocol && self.totals().files_with_deletion_vector == 0
+        self.maps_plainly() && self.totals().files_with_deletion_vector == 0
+    }
+
+    /// Whether files without deletion vectors are simply to be read.
+    pub(super) fn maps_plainly(&self) -> bool {
+        self.metadata.as_ref().is_none_or(|metadata| self.protocol.reads_plainly(metadata))
     }
 
     /// Fails by name if we cannot append to this table.
     pub(super) fn check_appendable(&self) -> Result<()> {
         match &self.metadata {
             Some(metadata) => self.protocol.check_appendable(metadata, self.schema()),
+            None => Ok(()),
+        }
+    }
+
+    /// Fails by name if we cannot take rows out of this table.
+    pub(super) fn check_rewritable(&self) -> Result<()> {
+        self.check_appendable()?;
+        match &self.metadata {
+            Some(metadata) => metadata.check_removable(),
             None => Ok(()),
         }
     }
@@ -103,6 +124,9 @@ impl Snapshot {
         next.take_removes(&commit.actions, adds_may_repeat)?;
         next.take_adds(&commit.actions)?;
         next.version = Some(commit.version);
+        if commit.changes_rows() && !commit.is_blind_append() {
+            next.last_rewrite = Some(commit.version);
+        }
         next.last_commit_millis = commit.timestamp();
         Ok(next)
     }
@@ -138,17 +162,18 @@ impl Snapshot {
     /// What was taken so far is all there is up to this version.
     pub(super) fn complete_at(&mut self, version: i64) {
         self.version = Some(version);
+        self.last_rewrite = Some(version);
     }
 }
 
 impl Add {
-    fn key(&self) -> Result<FileKey> {
+    pub(super) fn key(&self) -> Result<FileKey> {
         Ok(FileKey { path: data_path(&self.path)?.into(), vector: self.deletion_vector.as_ref().map(|vector| vector.unique_id()) })
     }
 }
 
 impl Remove {
-    fn key(&self) -> Result<FileKey> {
+    pub(super) fn key(&self) -> Result<FileKey> {
         Ok(FileKey { path: data_path(&self.path)?.into(), vector: self.deletion_vector.as_ref().map(|vector| vector.unique_id()) })
     }
 }

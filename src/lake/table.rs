@@ -34,6 +34,8 @@ pub struct Table {
     reading: tokio::sync::Mutex<()>,
     /// Held by the one task that writes: our own writers need not race each other to the store.
     writing: tokio::sync::Mutex<()>,
+    /// Held by the one task that removes files, from reading to committing. Those who only append do not wait for it.
+    pub(super) rewriting: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug, Clone)]
@@ -47,7 +49,7 @@ impl Table {
     pub(super) fn new(lake: Lake, location: String, path: Path) -> Table {
         let log = Log::new(lake.store().clone(), &path);
         let turn = || tokio::sync::Mutex::new(());
-        Table { lake, location, path, log, known: RwLock::new(None), reading: turn(), writing: turn() }
+        Table { lake, location, path, log, known: RwLock::new(None), reading: turn(), writing: turn(), rewriting: Arc::new(turn()) }
     }
 
     /// The location it was opened by, relative to the lake's root.
@@ -155,9 +157,44 @@ impl Table {
         self.lake.clock().now().timestamp_millis()
     }
 
+    /// The snapshot of a version that was committed. Reads the log from the checkpoint before it, unless it is the newest that we know.
+    ///
+    /// Errors: `State` if the log does not reach back to it any more, or not up to it yet.
+    pub async fn snapshot_at(&self, version: i64) -> Result<Arc<Snapshot>> {
+        match self.snapshot().filter(|known| known.version() == Some(version)) {
+            Some(known) => Ok(known),
+            None => {
+                let snapshot = self.read_listed(self.log.list_up_to(version).await?).await?;
+                match snapshot.version() == Some(version) {
+                    true => Ok(Arc::new(snapshot)),
+                    false => Err(self.log_is_gone(version)),
+                }
+            }
+        }
+    }
+
+    pub(super) fn log_is_gone(&self, version: i64) -> Error {
+        Error::state(format!("version {version} of the table is not in its log"))
+            .with_detail(format!(
+                "the log of {} begins later: what was before a checkpoint is cleaned up after a while",
+                self.location_url()
+            ))
+            .with_hint("begin anew with the table as it is now")
+    }
+
+    pub(super) fn location_url(&self) -> String {
+        self.lake.url_of(&self.location)
+    }
+
     /// Reads the log from its newest checkpoint on.
     async fn load(&self) -> Result<Arc<Snapshot>> {
-        let Listing { checkpoint, commits } = self.log.list().await?;
+        let snapshot = Arc::new(self.read_listed(self.log.list().await?).await?);
+        self.learn(snapshot.clone());
+        Ok(snapshot)
+    }
+
+    async fn read_listed(&self, listing: Listing) -> Result<Snapshot> {
+        let Listing { checkpoint, commits } = listing;
         let mut snapshot = match checkpoint {
             Some(checkpoint) => {
                 let files = self.log.fetch(&checkpoint).await?;
@@ -179,8 +216,6 @@ impl Table {
                 _ => return Err(self.has_gap(snapshot.next_version())),
             }
         }
-        let snapshot = Arc::new(snapshot);
-        self.learn(snapshot.clone());
         Ok(snapshot)
     }
 

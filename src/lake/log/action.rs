@@ -49,10 +49,23 @@ pub struct Add {
     pub deletion_vector: Option<DeletionVector>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Remove {
+    /// As the `add` spelled it.
     pub path: String,
+    /// Milliseconds since 1970. Until long after it the object is kept for those who still read an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_timestamp: Option<i64>,
+    #[serde(default = "changes_data")]
+    pub data_change: bool,
+    /// Whether the following two are there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extended_file_metadata: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition_values: Option<BTreeMap<String, Option<String>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_vector: Option<DeletionVector>,
 }
@@ -128,6 +141,9 @@ pub struct CommitInfo {
     /// Values are texts for other engines' sake.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation_parameters: Option<Value>,
+    /// The same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation_metrics: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine_info: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -163,6 +179,20 @@ impl Action {
     pub fn add(add: Add) -> Action {
         Action { add: Some(add), ..Action::default() }
     }
+
+    pub fn remove(remove: Remove) -> Action {
+        Action { remove: Some(remove), ..Action::default() }
+    }
+
+    /// Whether rows come or go by it. Compaction only moves them.
+    pub fn changes_rows(&self) -> bool {
+        self.add.as_ref().is_some_and(|add| add.data_change) || self.remove.as_ref().is_some_and(|remove| remove.data_change)
+    }
+}
+
+/// A writer that does not say it may have changed something.
+fn changes_data() -> bool {
+    true
 }
 
 impl Add {

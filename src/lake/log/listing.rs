@@ -42,6 +42,13 @@ enum Entry {
 }
 
 impl Log {
+    /// Where to begin for a version that may be long past.
+    pub async fn list_up_to(&self, version: i64) -> Result<Listing> {
+        let mut paths = self.paths_from(0).await?;
+        paths.retain(|path| path.filename().and_then(parse_name).is_some_and(|entry| entry.version() <= version));
+        Ok(arrange(paths))
+    }
+
     pub async fn list(&self) -> Result<Listing> {
         if let Some(hint) = self.last_checkpoint().await? {
             let listing = self.list_from(hint).await?;
@@ -58,6 +65,10 @@ impl Log {
     }
 
     async fn list_from(&self, version: i64) -> Result<Listing> {
+        Ok(arrange(self.paths_from(version).await?))
+    }
+
+    async fn paths_from(&self, version: i64) -> Result<Vec<Path>> {
         // `<version>` without an ending sorts before all names of that version.
         let before = self.folder.clone().join(format!("{version:020}"));
         let objects: Vec<_> = match self.store.list_with_offset(Some(&self.folder), &before).try_collect().await {
@@ -65,7 +76,15 @@ impl Log {
             Err(object_store::Error::NotFound { .. }) => Vec::new(),
             Err(error) => return Err(error.into()),
         };
-        Ok(arrange(objects.into_iter().map(|object| object.location).filter(|path| path.prefix_matches(&self.folder)).collect()))
+        Ok(objects.into_iter().map(|object| object.location).filter(|path| path.prefix_matches(&self.folder)).collect())
+    }
+}
+
+impl Entry {
+    fn version(&self) -> i64 {
+        match self {
+            Entry::Commit(version) | Entry::Checkpoint { version, .. } => *version,
+        }
     }
 }
 

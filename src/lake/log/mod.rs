@@ -87,6 +87,20 @@ impl CommitFile {
         self.actions.iter().find_map(|action| action.commit_info.as_ref()?.lakewire_commit_id.as_deref())
     }
 
+    /// Whether it only adds rows, and without having looked at those that are there: then it could as well stand before or after any other.
+    pub fn is_blind_append(&self) -> bool {
+        let info = self.actions.iter().find_map(|action| action.commit_info.as_ref());
+        let operation = info.and_then(|info| info.operation.as_deref());
+        let told = info.and_then(|info| info.is_blind_append);
+        let removes = self.actions.iter().any(|action| action.remove.is_some());
+        !removes && told.unwrap_or(matches!(operation, Some("WRITE" | "STREAMING UPDATE")))
+    }
+
+    /// Whether rows come or go by it.
+    pub fn changes_rows(&self) -> bool {
+        self.actions.iter().any(Action::changes_rows)
+    }
+
     /// Milliseconds since 1970.
     pub fn timestamp(&self) -> Option<i64> {
         self.actions.iter().find_map(|action| action.commit_info.as_ref()?.timestamp)

@@ -9,7 +9,7 @@ use datafusion::common::{ColumnStatistics, Statistics};
 use datafusion::error::Result;
 use datafusion::scalar::ScalarValue;
 
-use super::row_count;
+use super::plain::row_count;
 use crate::lake::file_list::{Chunk, Kind, Totals};
 
 /// Rows and bytes only.

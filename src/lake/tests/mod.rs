@@ -1,7 +1,9 @@
 //! The module as its users meet it: real folders, a store that fails as real ones do, and another writer in the same tables.
 
+mod changes;
 mod commits;
 mod foreign;
+mod rewrites;
 mod scans;
 mod trick_store;
 
