@@ -53,8 +53,7 @@ impl fmt::Display for Object {
 }
 
 impl ObjectKind {
-    const ALL: [ObjectKind; 5] =
-        [ObjectKind::Source, ObjectKind::Table, ObjectKind::Pipeline, ObjectKind::View, ObjectKind::Secret];
+    const ALL: [ObjectKind; 5] = [ObjectKind::Source, ObjectKind::Table, ObjectKind::Pipeline, ObjectKind::View, ObjectKind::Secret];
 
     pub fn namespace(self) -> Namespace {
         match self {

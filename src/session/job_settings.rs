@@ -29,7 +29,11 @@ pub async fn alter(session: &Session, whose: Whose<'_>, change: &JobChange) -> R
             session.notice(Notice::note(format!("{} \"{}\" does not exist, skipping", whose.kind, whose.name)));
             return Ok(());
         }
-        return Err(catalog.expect_kind(whose.kind, whose.name).err().unwrap_or_else(|| whose.kind.undefined(whose.name)).at(whose.position));
+        return Err(catalog
+            .expect_kind(whose.kind, whose.name)
+            .err()
+            .unwrap_or_else(|| whose.kind.undefined(whose.name))
+            .at(whose.position));
     };
     let statement = format!("ALTER {} …", whose.kind.as_str().to_uppercase());
     let (services, id) = (session.services.clone(), object.id);
@@ -60,7 +64,6 @@ pub fn take_commit_interval(options: &mut Options) -> Result<Option<Duration>> {
         interval => Ok(interval),
     }
 }
-
 
 async fn pause(services: &Services, id: ObjectId) -> Result<()> {
     let _turn = services.supervisor.turn(id).await;

@@ -75,9 +75,7 @@ fn resolve(relation: &sql::identifiers::Relation, catalog: &Snapshot) -> Result<
                 .with_hint("a materialized view reads sources, tables and other materialized views"));
         }
         Some(other) => {
-            return Err(
-                Error::undefined(format!("schema \"{other}\" does not exist")).with_state(SqlState::INVALID_SCHEMA_NAME)
-            );
+            return Err(Error::undefined(format!("schema \"{other}\" does not exist")).with_state(SqlState::INVALID_SCHEMA_NAME));
         }
     }
     if let Some(object) = catalog.relation(&relation.name) {

@@ -91,9 +91,7 @@ impl Dialect for LakewireDialect {
 
 /// Whether the word just read is the `EMIT` of `EMIT ON WINDOW CLOSE`: then it is no alias of what stands before it.
 fn begins_emit(parser: &Parser) -> bool {
-    let is_word = |token: &TokenWithSpan, expected: &str| {
-        matches!(&token.token, Token::Word(Word { value, quote_style: None, .. }) if value.eq_ignore_ascii_case(expected))
-    };
+    let is_word = |token: &TokenWithSpan, expected: &str| matches!(&token.token, Token::Word(Word { value, quote_style: None, .. }) if value.eq_ignore_ascii_case(expected));
     let [emit, rest @ ..] = emit::CLAUSE;
     is_word(parser.get_current_token(), emit)
         && rest.iter().enumerate().all(|(ahead, word)| is_word(parser.peek_nth_token_ref(ahead), word))

@@ -30,9 +30,8 @@ impl Span {
     }
 
     fn parse(text: &str) -> Result<Span> {
-        let invalid = || {
-            Error::invalid(format!("invalid input syntax for type interval: \"{text}\"")).with_state(SqlState::INVALID_DATETIME_FORMAT)
-        };
+        let invalid =
+            || Error::invalid(format!("invalid input syntax for type interval: \"{text}\"")).with_state(SqlState::INVALID_DATETIME_FORMAT);
         let value = parse_interval_month_day_nano(text).map_err(|_| invalid())?;
         let (months, days, nanos) = IntervalMonthDayNanoType::to_parts(value);
         if nanos % NANOS_PER_MICRO != 0 {
@@ -43,8 +42,9 @@ impl Span {
             (_, None) => Err(invalid()),
             (0, Some(micros)) => Ok(Span::Micros(micros)),
             (months, Some(0)) => Ok(Span::Months(i64::from(months))),
-            _ => Err(Error::invalid(format!("interval '{text}' mixes months with days or less"))
-                .with_detail("months have no fixed length")),
+            _ => {
+                Err(Error::invalid(format!("interval '{text}' mixes months with days or less")).with_detail("months have no fixed length"))
+            }
         }
     }
 

@@ -39,8 +39,7 @@ pub struct PlacedName {
 }
 
 impl ObjectKind {
-    pub const ALL: [ObjectKind; 5] =
-        [ObjectKind::Source, ObjectKind::Table, ObjectKind::Pipeline, ObjectKind::View, ObjectKind::Secret];
+    pub const ALL: [ObjectKind; 5] = [ObjectKind::Source, ObjectKind::Table, ObjectKind::Pipeline, ObjectKind::View, ObjectKind::Secret];
 
     /// As it is typed: `SOURCE`.
     pub fn keyword(self) -> &'static str {

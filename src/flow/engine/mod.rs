@@ -31,7 +31,7 @@ use crate::model::Changes;
 use lower::lower;
 use operators::Operator;
 
-pub use arrangement::Arrangement;
+pub use arrangement::{Arrangement, Became, RowNumber};
 pub use operators::Moment;
 pub use relation::{Arrival, Relation};
 pub use state::State;

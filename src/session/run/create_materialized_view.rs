@@ -67,8 +67,9 @@ async fn define(session: &Session, create: &CreateMaterializedView, text: &str) 
 fn options(create: &CreateMaterializedView) -> Result<(u64, Option<Start>)> {
     let mut options = create.options.clone();
     if options.take_text("table_interval")?.is_some() {
-        return Err(Error::unsupported("option \"table_interval\" is not supported yet")
-            .with_hint("leave it out: the view is read with SELECT"));
+        return Err(
+            Error::unsupported("option \"table_interval\" is not supported yet").with_hint("leave it out: the view is read with SELECT")
+        );
     }
     let commit_interval = take_commit_interval(&mut options)?.unwrap_or(COMMIT_INTERVAL_DEFAULT);
     let start = options.take_start("start")?;
@@ -106,10 +107,7 @@ fn may_have_watermark(input: &Input) -> bool {
 }
 
 fn input(input: &Input) -> ViewInput {
-    ViewInput {
-        relation: input.object.id,
-        columns: input.schema.fields().iter().map(|field| field.name().clone()).collect(),
-    }
+    ViewInput { relation: input.object.id, columns: input.schema.fields().iter().map(|field| field.name().clone()).collect() }
 }
 
 fn columns(create: &CreateMaterializedView, plan: &LogicalPlan) -> Result<Vec<ViewColumn>> {

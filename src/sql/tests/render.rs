@@ -55,7 +55,13 @@ fn statement(statement: &Statement, text: &str, offset: usize) -> String {
         }
         Statement::CreatePipeline(p) => pipeline(&mut out, p, text),
         Statement::CreateMaterializedView(v) => {
-            let _ = writeln!(out, "create materialized view {} @{}{}", v.name.quoted(), v.name_position, flag(v.if_not_exists, " if not exists"));
+            let _ = writeln!(
+                out,
+                "create materialized view {} @{}{}",
+                v.name.quoted(),
+                v.name_position,
+                flag(v.if_not_exists, " if not exists")
+            );
             options(&mut out, &v.options);
             assert!(text.chars().skip(v.query_offset).collect::<String>().starts_with(&v.query_text));
             let _ = writeln!(out, "  as {}{}", v.query, emit(v.emit));
