@@ -25,7 +25,7 @@ fn main() {
     let (batches, rounds) = if measured { (BATCHES, ROUNDS) } else { (2, 1) };
     println!("{:10}{:>12}{:>12}{:>12}{:>12}{:>8}", "", "ours MB/s", "events/s", "arrow MB/s", "events/s", "ratio");
     compare("flat", batches, rounds, flat_event);
-    let network = Recipe { dataset: Dataset::Network, stream: Stream::Events, seed: SEED_DEFAULT };
+    let network = Recipe { dataset: Dataset::Network(Stream::Events), seed: SEED_DEFAULT };
     compare("network", batches, rounds, |number, record| {
         if let Content::Broken(_) = network.make(number, record) {
             record.payload.clear();

@@ -23,3 +23,7 @@ pub mod query;
 pub mod session;
 
 pub mod server;
+
+// Some test data is shared with the benches, which know this crate by its name.
+#[cfg(test)]
+extern crate self as lakewire;

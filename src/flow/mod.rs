@@ -22,6 +22,11 @@ mod slot;
 pub mod supervisor;
 pub mod target;
 
+/// Data and queries for judging views, shared with the benches.
+#[cfg(test)]
+#[path = "../../tests/views/mod.rs"]
+mod views;
+
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::lake::Lake;

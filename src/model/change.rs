@@ -88,16 +88,28 @@ impl Changes {
         Changes { rows: self.rows.clone(), weights: Some(weights) }
     }
 
+    /// Each row as often as it is there. Rows that are there less than once are left out.
+    pub fn repeated(&self) -> Result<RecordBatch> {
+        if self.are_inserts() {
+            return Ok(self.rows.clone());
+        }
+        let places = (0..self.len()).flat_map(|row| std::iter::repeat_n(row as u32, self.weight(row).max(0) as usize));
+        take_rows(&self.rows, &UInt32Array::from_iter_values(places))
+    }
+
     /// The rows for which `keep` is true.
     pub fn filter(&self, keep: &BooleanArray) -> Result<Changes> {
-        let rows = filter_record_batch(&self.rows, keep)?;
+        let rows = match self.rows.num_columns() {
+            0 => without_columns(&self.rows, keep.true_count())?,
+            _ => filter_record_batch(&self.rows, keep)?,
+        };
         let weights = self.weights.as_ref().map(|weights| filter(weights, keep)).transpose()?;
         Ok(Changes { rows, weights: weights.map(as_weights) })
     }
 
     /// The rows at these places, in this order.
     pub fn take(&self, places: &UInt32Array) -> Result<Changes> {
-        let rows = take_record_batch(&self.rows, places)?;
+        let rows = take_rows(&self.rows, places)?;
         let weights = self.weights.as_ref().map(|weights| take(weights, places, None)).transpose()?;
         Ok(Changes { rows, weights: weights.map(as_weights) })
     }
@@ -130,6 +142,11 @@ impl Changes {
         if self.len() <= 1 && self.are_inserts() {
             return Ok(self.clone());
         }
+        if self.rows.num_columns() == 0 {
+            let sum = (0..self.len()).map(|row| self.weight(row)).sum();
+            let weights: Vec<i64> = if sum == 0 { vec![] } else { vec![sum] };
+            return Ok(Changes::new(without_columns(&self.rows, weights.len())?, weights.into()));
+        }
         let rows = encode(&self.rows)?;
         let mut places: HashMap<&[u8], usize> = HashMap::with_capacity(self.len());
         let mut sums: Vec<(u32, i64)> = Vec::with_capacity(self.len());
@@ -141,7 +158,7 @@ impl Changes {
             }
         }
         sums.retain(|(_, sum)| *sum != 0);
-        let rows = take_record_batch(&self.rows, &UInt32Array::from_iter_values(sums.iter().map(|(row, _)| *row)))?;
+        let rows = take_rows(&self.rows, &UInt32Array::from_iter_values(sums.iter().map(|(row, _)| *row)))?;
         match sums.iter().all(|(_, sum)| *sum == 1) {
             true => Ok(Changes::inserted(rows)),
             false => Ok(Changes::new(rows, sums.iter().map(|(_, sum)| Some(*sum)).collect())),
@@ -175,6 +192,19 @@ pub fn with_weight(schema: &SchemaRef) -> SchemaRef {
     let mut fields = schema.fields().to_vec();
     fields.push(Arc::new(Field::new(WEIGHT, DataType::Int64, false)));
     Arc::new(Schema::new(fields))
+}
+
+fn take_rows(rows: &RecordBatch, places: &UInt32Array) -> Result<RecordBatch> {
+    match rows.num_columns() {
+        0 => without_columns(rows, places.len()),
+        _ => Ok(take_record_batch(rows, places)?),
+    }
+}
+
+/// So many rows of nothing: what `count(*)` counts.
+fn without_columns(like: &RecordBatch, count: usize) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(count));
+    Ok(RecordBatch::try_new_with_options(like.schema(), vec![], &options)?)
 }
 
 fn encode(rows: &RecordBatch) -> Result<Rows> {

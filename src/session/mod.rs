@@ -4,6 +4,7 @@
 //! columns (`prepare.rs`); `execute` runs it (`run/`, one file per statement). Definitions are checked as far as they can be before anything
 //! is stored, and are durable before they are answered.
 
+mod change;
 mod job_settings;
 mod outcome;
 mod prepare;

@@ -10,13 +10,13 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement as DataFusionStatement;
 use sqlparser::ast;
 
-use super::{Session, run};
-use crate::catalog::ObjectKind;
+use super::{Session, change, run};
+use crate::catalog::{Catalog, ObjectKind};
 use crate::error::{Error, Result, SqlState};
 use crate::flow::compile::METADATA_COLUMNS;
 use crate::model::SqlType;
 use crate::query::pg_catalog;
-use crate::sql::{self, Parsed, Statement, result_names};
+use crate::sql::{self, ChangedTable, Parsed, Statement, result_names};
 
 /// A statement whose parameters and columns are known.
 pub struct Prepared {
@@ -53,17 +53,34 @@ pub async fn prepare(session: &Session, text: &str, given: &[Option<SqlType>]) -
             let plan = run::insert::plan(session, insert, &parsed.text).await?;
             (parameter_types(&plan, given, &cast_parameters(insert.query()))?, None)
         }
+        Statement::Update(update) => {
+            changed(session, &update.table, &|schema| run::update::wanted(update, schema), &parsed.text, given).await?
+        }
+        Statement::Delete(delete) => changed(session, &delete.table, &|_| run::delete::wanted(delete), &parsed.text, given).await?,
+        Statement::Merge(merge) => changed(session, &merge.table, &|schema| run::merge::wanted(merge, schema), &parsed.text, given).await?,
         Statement::Explain(_) => (vec![], Some(text_columns(&["QUERY PLAN"]))),
         other => (vec![], run::show::columns(session, other).await?),
     };
     Ok(Prepared { parameters, columns, parsed })
 }
 
+/// The parameters of a statement that changes rows.
+async fn changed(
+    session: &Session,
+    table: &ChangedTable,
+    want: change::Want<'_>,
+    text: &str,
+    given: &[Option<SqlType>],
+) -> Result<(Vec<SqlType>, Option<SchemaRef>)> {
+    let (plan, query) = change::plan(session, table, want, text).await?;
+    Ok((parameter_types(&plan, given, &cast_parameters(&query))?, None))
+}
+
 /// Plans a query over everything that a session can see.
 pub async fn plan_query(session: &Session, query: &ast::Query, text: &str) -> Result<LogicalPlan> {
     let mut query = query.clone();
     result_names::make_unique(&mut query);
-    hide_metadata_columns(session, &mut query)?;
+    hide_metadata_columns(&session.services.flow.catalog, &mut query)?;
     plan(session, ast::Statement::Query(Box::new(query)), text).await
 }
 
@@ -73,8 +90,8 @@ pub async fn plan_rows(session: &Session, query: &ast::Query, text: &str) -> Res
 }
 
 /// A source's `_offset` and the like are in no `*`.
-pub fn hide_metadata_columns(session: &Session, query: &mut ast::Query) -> Result<()> {
-    let catalog = session.services.flow.catalog.snapshot();
+pub fn hide_metadata_columns(catalog: &Catalog, query: &mut ast::Query) -> Result<()> {
+    let catalog = catalog.snapshot();
     sql::metadata_columns::hide_from_wildcards(query, &METADATA_COLUMNS, &|name| catalog.find(ObjectKind::Source, name).is_some())
 }
 

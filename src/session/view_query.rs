@@ -1,27 +1,19 @@
 //! The query of a materialized view: what it reads, and what its result looks like.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
-use datafusion::common::TableReference;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::datasource::empty::EmptyTable;
-use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
-use datafusion::sql::parser::Statement as DataFusionStatement;
-use sqlparser::ast::{Query, Statement, Value, visit_expressions};
+use arrow::datatypes::{Schema, SchemaRef};
+use sqlparser::ast::{Expr, Query, Value, visit_expressions};
 
 use super::Session;
 use crate::catalog::{Definition, Object, ObjectKind, Snapshot};
 use crate::error::{Error, Result, SqlState};
-use crate::flow::compile::{METADATA_COLUMNS, metadata_field};
+use crate::flow::engine::{Dataflow, Relation};
 use crate::model::column;
 use crate::query::view;
 use crate::sql::{self, result_names};
-
-/// Functions that give another result each time they are called and yet have a meaning in a view: rows come and go as time passes.
-const CLOCKS: [&str; 4] = ["now", "current_timestamp", "current_date", "today"];
 
 /// A relation that the query reads, with its columns as of now.
 pub struct Input {
@@ -44,27 +36,26 @@ pub async fn inputs(session: &Session, query: &Query, text: &str) -> Result<Vec<
     Ok(inputs)
 }
 
-/// Plans the query over nothing but these columns. The plan's columns have PostgreSQL's names, each once. What has no lasting result is
+/// Plans the query over nothing but these columns. The result's columns have PostgreSQL's names, each once. What has no lasting result is
 /// refused. `text` is what the query was parsed from.
-pub async fn plan(query: &Query, inputs: &[Input], text: &str) -> Result<LogicalPlan> {
+pub async fn plan(query: &Query, inputs: &[Input], text: &str) -> Result<Dataflow> {
     refuse_parameters(query)?;
-    let mut prepared = query.clone();
-    let named: Vec<&str> = METADATA_COLUMNS.into_iter().filter(|name| sql::identifiers::mentions(query, name)).collect();
-    let is_source = |input: &Input| input.object.kind() == ObjectKind::Source;
-    result_names::make_unique(&mut prepared);
-    sql::metadata_columns::hide_from_wildcards(&mut prepared, &named, &|name| {
-        inputs.iter().any(|input| is_source(input) && input.object.name == *name)
-    })?;
-    let context = sql::planner::context(Arc::new(RuntimeEnv::default()), 1)?;
-    for input in inputs {
-        let metadata = if is_source(input) { named.as_slice() } else { &[] };
-        let table = EmptyTable::new(with_metadata(&input.schema, metadata));
-        context.register_table(TableReference::bare(input.object.name.as_str()), Arc::new(table))?;
+    result_names::refuse_twins(query)?;
+    let relations: Vec<_> = inputs.iter().map(Input::relation).collect();
+    let planned = Dataflow::plan(query, &relations).await;
+    let dataflow = planned.map_err(|error| sql::locate(explain(error, inputs), text))?;
+    refuse_twins(dataflow.schema())?;
+    Ok(dataflow)
+}
+
+impl Input {
+    fn relation(&self) -> Relation {
+        let name = self.object.name.clone();
+        match self.object.kind() {
+            ObjectKind::Source => Relation::source(name, &self.schema),
+            _ => Relation::table(name, self.schema.clone()),
+        }
     }
-    let statement = DataFusionStatement::Statement(Box::new(Statement::Query(Box::new(prepared))));
-    let planned = context.state().statement_to_plan(statement).await.map_err(Error::from);
-    let plan = planned.and_then(|plan| refuse_volatile(&plan).map(|()| plan)).and_then(|plan| result_names::rename_plan(query, plan));
-    plan.map_err(|error| sql::locate(explain(error, inputs), text))
 }
 
 fn resolve(relation: &sql::identifiers::Relation, catalog: &Snapshot) -> Result<Arc<Object>> {
@@ -88,7 +79,8 @@ fn resolve(relation: &sql::identifiers::Relation, catalog: &Snapshot) -> Result<
     }
 }
 
-async fn schema_of(session: &Session, object: &Object) -> Result<SchemaRef> {
+/// The columns of a relation as of now.
+pub async fn schema_of(session: &Session, object: &Object) -> Result<SchemaRef> {
     let flow = &session.services.flow;
     match &object.definition {
         Definition::Source(source) => Ok(match flow.feeds.columns(object.id) {
@@ -101,15 +93,9 @@ async fn schema_of(session: &Session, object: &Object) -> Result<SchemaRef> {
     }
 }
 
-fn with_metadata(schema: &Schema, metadata: &[&str]) -> SchemaRef {
-    let mut fields: Vec<Arc<Field>> = schema.fields().to_vec();
-    fields.extend(metadata.iter().map(|name| Arc::new(metadata_field(name))));
-    Arc::new(Schema::new(fields))
-}
-
 fn refuse_parameters(query: &Query) -> Result<()> {
     let found = visit_expressions(query, |expression| match expression {
-        sqlparser::ast::Expr::Value(value) if matches!(value.value, Value::Placeholder(_)) => ControlFlow::Break(()),
+        Expr::Value(value) if matches!(value.value, Value::Placeholder(_)) => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     });
     match found {
@@ -118,28 +104,11 @@ fn refuse_parameters(query: &Query) -> Result<()> {
     }
 }
 
-/// A view equals its query at all times, so the query must have one result.
-fn refuse_volatile(plan: &LogicalPlan) -> Result<()> {
-    let mut found = None;
-    plan.apply_with_subqueries(|node| {
-        node.apply_expressions(|expression| {
-            expression.apply(|part| {
-                if let Expr::ScalarFunction(call) = part
-                    && call.func.signature().volatility == Volatility::Volatile
-                    && !CLOCKS.contains(&call.name())
-                {
-                    found = Some(call.name().to_string());
-                    return Ok(TreeNodeRecursion::Stop);
-                }
-                Ok(TreeNodeRecursion::Continue)
-            })
-        })
-    })?;
-    match found {
+fn refuse_twins(schema: &Schema) -> Result<()> {
+    let mut seen = HashSet::new();
+    match schema.fields().iter().find(|field| !seen.insert(field.name())) {
         None => Ok(()),
-        Some(name) => Err(Error::unsupported(format!("function {name}() cannot be used in a materialized view"))
-            .with_detail("it gives another result each time it is called, so there is nothing that the view could be kept equal to")
-            .with_hint("compute the value where rows are made, in a pipeline")),
+        Some(twin) => Err(result_names::named_twice(twin.name())),
     }
 }
 

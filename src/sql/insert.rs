@@ -4,7 +4,7 @@ use sqlparser::ast::{self, ObjectName, TableObject};
 
 use super::object::in_public_schema;
 use super::reader::Reader;
-use super::{position, query};
+use super::{position, query, windows};
 use crate::error::{Error, Result};
 use crate::model::Name;
 use crate::model::name::fold;
@@ -28,14 +28,15 @@ impl Insert {
 
 pub fn parse(reader: &mut Reader) -> Result<Insert> {
     let start = reader.position();
-    let ast::Statement::Insert(insert) = reader.statement()? else {
+    let ast::Statement::Insert(mut insert) = reader.statement()? else {
         return Err(Error::unsupported("this form of INSERT is not supported").at(start));
     };
     refuse_clauses(&insert).map_err(|error| error.at(start))?;
-    let Some(source) = &insert.source else {
+    let Some(source) = &mut insert.source else {
         return Err(Error::unsupported("INSERT without VALUES or SELECT is not supported").at(start));
     };
     query::check(source, reader.text())?;
+    windows::expand(source, reader.text())?;
     let TableObject::TableName(written) = &insert.table else {
         return Err(Error::unsupported("INSERT into a function is not supported").at(start));
     };

@@ -1,5 +1,7 @@
 //! Interval literals as numbers, for where a query's meaning depends on them before it is planned.
 
+use std::fmt;
+
 use arrow::compute::kernels::cast_utils::parse_interval_month_day_nano;
 use arrow::datatypes::IntervalMonthDayNanoType;
 use sqlparser::ast::{DataType, Expr, Interval, Value};
@@ -7,7 +9,8 @@ use sqlparser::ast::{DataType, Expr, Interval, Value};
 use crate::error::{Error, Result, SqlState};
 
 const NANOS_PER_MICRO: i64 = 1_000;
-const MICROS_PER_DAY: i64 = 24 * 3600 * 1_000_000;
+const MICROS_PER_SECOND: i64 = 1_000_000;
+const MICROS_PER_DAY: i64 = 24 * 3600 * MICROS_PER_SECOND;
 
 /// A length of time. Months and years have no fixed length, so the two kinds never mix. A day is 24 hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,9 +51,37 @@ impl Span {
         }
     }
 
-    pub fn is_positive(self) -> bool {
+    /// In its own unit.
+    pub fn length(self) -> i64 {
         match self {
-            Span::Months(length) | Span::Micros(length) => length > 0,
+            Span::Months(length) | Span::Micros(length) => length,
+        }
+    }
+
+    pub fn is_positive(self) -> bool {
+        self.length() > 0
+    }
+
+    /// Whether both are of the same kind.
+    pub fn is_like(self, other: Span) -> bool {
+        std::mem::discriminant(&self) == std::mem::discriminant(&other)
+    }
+
+    pub fn times(self, factor: i64) -> Span {
+        match self {
+            Span::Months(months) => Span::Months(months.saturating_mul(factor)),
+            Span::Micros(micros) => Span::Micros(micros.saturating_mul(factor)),
+        }
+    }
+}
+
+/// As a literal that has this length.
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Span::Months(months) => write!(f, "INTERVAL '{months} months'"),
+            Span::Micros(micros) if micros % MICROS_PER_SECOND == 0 => write!(f, "INTERVAL '{} seconds'", micros / MICROS_PER_SECOND),
+            Span::Micros(micros) => write!(f, "INTERVAL '{micros} microseconds'"),
         }
     }
 }

@@ -6,6 +6,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use std::sync::Arc;
 
 use super::bytea::ByteaCasts;
+use super::date_bin;
 use super::{DATABASE, PUBLIC_SCHEMA};
 use crate::error::Result;
 
@@ -19,6 +20,7 @@ pub fn context(runtime: Arc<RuntimeEnv>, threads: usize) -> Result<SessionContex
         .build();
     let mut context = SessionContext::new_with_state(state);
     datafusion_functions_json::register_all(&mut context)?;
+    context.register_udf(date_bin::function());
     Ok(context)
 }
 

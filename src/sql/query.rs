@@ -10,7 +10,12 @@ use crate::error::{Error, Result};
 
 /// Refuses, by name, what a query may say in PostgreSQL and we would not do. `text` is what the query was parsed from.
 pub fn check(query: &Query, text: &str) -> Result<()> {
-    match query.visit(&mut Check { text }) {
+    check_within(query, text)
+}
+
+/// The same for whatever may have queries in it.
+pub fn check_within(part: &impl Visit, text: &str) -> Result<()> {
+    match part.visit(&mut Check { text }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }

@@ -6,7 +6,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
 use super::dialect::LakewireDialect;
 use super::object::PlacedName;
-use super::{literals, position, query, syntax_error};
+use super::{literals, position, query, syntax_error, windows};
 use crate::error::{Error, Result};
 use crate::model::{Name, SqlType};
 
@@ -69,6 +69,10 @@ impl<'a> Reader<'a> {
 
     pub fn peek(&self, words: &[&str]) -> bool {
         words.iter().enumerate().all(|(ahead, word)| is_word(self.parser.peek_nth_token_ref(ahead), word))
+    }
+
+    pub fn peek_quoted(&self) -> bool {
+        matches!(&self.parser.peek_token_ref().token, Token::Word(Word { quote_style: Some(_), .. }))
     }
 
     pub fn peek_token(&self, token: &Token) -> bool {
@@ -184,6 +188,20 @@ impl<'a> Reader<'a> {
         Ok(expression)
     }
 
+    /// A relation, without joins.
+    pub fn relation(&mut self) -> Result<ast::TableFactor> {
+        let mut relation = self.run(Parser::parse_table_factor)?;
+        literals::widen(&mut relation);
+        Ok(relation)
+    }
+
+    /// Relations with their joins, one or more.
+    pub fn relations(&mut self) -> Result<Vec<ast::TableWithJoins>> {
+        let mut relations = self.run(|parser| parser.parse_comma_separated(Parser::parse_table_and_joins))?;
+        literals::widen(&mut relations);
+        Ok(relations)
+    }
+
     /// A query that does nothing but read.
     pub fn query(&mut self) -> Result<Box<ast::Query>> {
         if self.parser.peek_token_ref().token == Token::EOF {
@@ -192,6 +210,7 @@ impl<'a> Reader<'a> {
         let mut query = self.run(Parser::parse_query).map_err(query::name_missing_clause)?;
         literals::widen(query.as_mut());
         query::check(&query, self.text)?;
+        windows::expand(&mut query, self.text)?;
         Ok(query)
     }
 

@@ -26,13 +26,27 @@ pub fn rename_plan(query: &Query, plan: LogicalPlan) -> Result<LogicalPlan> {
     let names = names(query, planned);
     let mut seen = HashSet::new();
     if let Some(twice) = names.iter().find(|name| !seen.insert(name.as_str())) {
-        return Err(Error::duplicate(format!("column \"{twice}\" specified more than once"))
-            .with_state(SqlState::DUPLICATE_COLUMN)
-            .with_hint("name the columns with AS"));
+        return Err(named_twice(twice));
     }
     let columns: Vec<_> =
         plan.schema().columns().into_iter().zip(names).map(|(column, name)| PlannedExpr::Column(column).alias(name)).collect();
     Ok(LogicalPlanBuilder::from(plan).project(columns)?.build()?)
+}
+
+/// Refuses a query that itself gives two columns of its result one name. What a `*` brings is not seen.
+pub fn refuse_twins(query: &Query) -> Result<()> {
+    let mut seen = HashSet::new();
+    let names = items(query.body.as_ref()).unwrap_or_default().iter().filter_map(item_name);
+    match names.into_iter().find(|name| !seen.insert(name.clone())) {
+        None => Ok(()),
+        Some(twice) => Err(named_twice(&twice)),
+    }
+}
+
+pub fn named_twice(name: &str) -> Error {
+    Error::duplicate(format!("column \"{name}\" specified more than once"))
+        .with_state(SqlState::DUPLICATE_COLUMN)
+        .with_hint("name the columns with AS")
 }
 
 /// Gives each column of the result a name of its own, which the planner insists on and PostgreSQL does not: `SELECT 1, 1`. The result

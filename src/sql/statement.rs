@@ -26,6 +26,10 @@ pub enum Statement {
     Explain(Explain),
     Flush,
     Insert(Box<Insert>),
+    Update(Box<Update>),
+    Delete(Box<Delete>),
+    Merge(Box<Merge>),
+    Truncate(Truncate),
     /// `SELECT`, `VALUES`, `WITH`: reads only.
     Query(Box<ast::Query>),
     Set(Set),
@@ -41,11 +45,15 @@ pub enum Statement {
 type Read = fn(&mut Reader) -> Result<Statement>;
 
 /// The words a statement begins with, and who reads it from there. Where two match, the earlier counts.
-const STATEMENTS: [(&[&str], Read); 35] = [
+const STATEMENTS: [(&[&str], Read); 39] = [
     (&["SELECT"], query),
     (&["WITH"], query),
     (&["VALUES"], query),
     (&["INSERT"], |r| insert::parse(r).map(|insert| Statement::Insert(Box::new(insert)))),
+    (&["UPDATE"], |r| update::parse(r).map(|update| Statement::Update(Box::new(update)))),
+    (&["DELETE"], |r| delete::parse(r).map(|delete| Statement::Delete(Box::new(delete)))),
+    (&["MERGE"], |r| merge::parse(r).map(|merge| Statement::Merge(Box::new(merge)))),
+    (&["TRUNCATE"], |r| truncate::parse(r).map(Statement::Truncate)),
     (&["CREATE", "SOURCE"], |r| create_source::parse(r).map(Statement::CreateSource)),
     (&["CREATE", "TABLE"], |r| create_table::parse(r).map(Statement::CreateTable)),
     (&["CREATE", "PIPELINE"], |r| create_pipeline::parse(r).map(Statement::CreatePipeline)),

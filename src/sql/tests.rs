@@ -25,7 +25,8 @@ macro_rules! golden {
 }
 
 golden! {
-    alter, create_materialized_view, create_pipeline, create_secret, create_source, create_table, drop, explain, insert, query, set, several, show, syntax,
+    alter, change, create_materialized_view, create_pipeline, create_secret, create_source, create_table, drop, explain, insert, query, set,
+    several, show, syntax,
     transaction, unsupported,
 }
 

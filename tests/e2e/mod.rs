@@ -4,6 +4,7 @@ mod story;
 
 mod bad_input;
 mod catalog_postgres;
+mod change;
 mod crash_points;
 mod docs;
 mod generate;

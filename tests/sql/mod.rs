@@ -28,24 +28,31 @@ macro_rules! scripts {
 }
 
 scripts! {
+    alter_materialized_view,
     alter_pipeline,
     alter_table,
+    create_materialized_view,
     create_pipeline,
     create_secret,
     create_source,
     create_table,
+    delete,
     describe,
     drop,
     errors,
     explain,
     flush,
     insert,
+    merge,
     query,
     set,
     show,
     system_tables,
     transaction,
+    truncate,
     types,
+    update,
+    windows,
 }
 
 #[test]

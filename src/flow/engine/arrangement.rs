@@ -3,7 +3,7 @@
 //! Keys and rows lie as strings of arrow's row format in two interners; a row's string begins with the number of its key, and the rows of a
 //! key hang on one another. A change of a row costs the same whatever is stored, also where all rows have one key.
 
-use arrow::array::{Int64Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
 
 use super::encoder::{Encoded, Encoder, assemble};
@@ -101,6 +101,13 @@ impl Arrangement {
         self.keys.find(key).map(KeyNumber)
     }
 
+    /// The keys among these that have rows: one array per key column.
+    pub fn find_keys(&self, columns: &[ArrayRef]) -> Result<Vec<KeyNumber>> {
+        let keys = self.key.encode_columns(columns)?;
+        let count = columns.first().map_or(0, |column| column.len());
+        Ok((0..count).filter_map(|row| self.find_key(keys.row(row))).collect())
+    }
+
     /// The rows of a key, in no order, each with how often it is there.
     pub fn rows_of(&self, key: KeyNumber) -> impl Iterator<Item = (RowNumber, i64)> + '_ {
         let mut next = self.heads[key.0 as usize];
@@ -155,6 +162,11 @@ impl Arrangement {
     /// All rows of these keys, with how often they are there.
     pub fn gather(&self, keys: impl Iterator<Item = KeyNumber>) -> Result<Changes> {
         self.with_weights(keys.flat_map(|key| self.rows_of(key)).unzip())
+    }
+
+    /// All rows, each once, in no order.
+    pub fn all_numbers(&self) -> Vec<RowNumber> {
+        self.rows.iter().map(RowNumber).collect()
     }
 
     /// Everything, with how often it is there.

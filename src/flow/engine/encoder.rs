@@ -33,9 +33,13 @@ impl Encoder {
     }
 
     pub fn encode(&self, rows: &RecordBatch) -> Result<Encoded> {
+        self.encode_columns(&self.columns.iter().map(|column| rows.column(*column).clone()).collect::<Vec<_>>())
+    }
+
+    /// Of the columns themselves, in the order the encoder was given them.
+    pub fn encode_columns(&self, columns: &[ArrayRef]) -> Result<Encoded> {
         let Some(converter) = &self.converter else { return Ok(Encoded(None)) };
-        let columns: Vec<ArrayRef> = self.columns.iter().map(|column| rows.column(*column).clone()).collect();
-        Ok(Encoded(Some(converter.convert_columns(&columns)?)))
+        Ok(Encoded(Some(converter.convert_columns(columns)?)))
     }
 
     /// The columns, in the order the encoder was given them.

@@ -101,6 +101,11 @@ impl Dataflow {
         self.last().unique.as_deref()
     }
 
+    /// Whether rows come or go by themselves as the clock moves: then it wants a tick now and then, also without input.
+    pub fn follows_the_clock(&self) -> bool {
+        self.nodes.iter().any(|node| matches!(&node.kind, Kind::Operator(operator) if operator.follows_the_clock()))
+    }
+
     /// One tick. `inputs` has changes for each relation, in the order of `relations`, under the relation's whole schema. What comes out is
     /// consolidated. After an error the dataflow must not be used any more.
     pub async fn tick(&mut self, inputs: &[Changes], now_micros: i64) -> Result<Changes> {
@@ -134,6 +139,11 @@ impl Dataflow {
     /// After all states were restored: what comes at the first tick has come.
     pub fn resume(&mut self) {
         self.has_begun = true;
+        for node in &mut self.nodes {
+            if let Kind::Operator(operator) = &mut node.kind {
+                operator.restored();
+            }
+        }
     }
 
     /// How large the state of each operator is.

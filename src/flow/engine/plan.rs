@@ -27,15 +27,17 @@ pub struct Planned {
 pub async fn plan(query: &Query, relations: &[Relation]) -> Result<Planned> {
     let mut query = query.clone();
     let is_source = |name: &Name| relations.iter().any(|relation| relation.hidden > 0 && relation.name == *name);
-    let named: Vec<&str> = METADATA_COLUMNS.into_iter().filter(|name| sql::identifiers::mentions(&query, name)).collect();
-    sql::metadata_columns::hide_from_wildcards(&mut query, &named, &is_source)?;
+    // Sources have either all of them or none, and what they have is in no `*`.
+    let names_hidden = METADATA_COLUMNS.iter().any(|name| sql::identifiers::mentions(&query, name));
+    let hidden: &[&str] = if names_hidden { &METADATA_COLUMNS } else { &[] };
+    sql::metadata_columns::hide_from_wildcards(&mut query, hidden, &is_source)?;
     sql::result_names::spell_out(&mut query);
     let context = sql::planner::context(Arc::new(RuntimeEnv::default()), 1)?;
     now::register(&context);
     for relation in relations {
-        let shown = match named.is_empty() {
-            true => relation.schema.fields().len() - relation.hidden,
-            false => relation.schema.fields().len(),
+        let shown = match names_hidden {
+            true => relation.schema.fields().len(),
+            false => relation.schema.fields().len() - relation.hidden,
         };
         let schema = Arc::new(relation.schema.project(&(0..shown).collect::<Vec<_>>())?);
         context.register_table(TableReference::bare(relation.name.as_str()), Arc::new(EmptyTable::new(schema)))?;

@@ -6,8 +6,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::compute::{cast, concat_batches};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::{cast, concat_batches, prep_null_mask_filter};
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::Session;
@@ -52,6 +52,11 @@ impl Program {
     pub fn of_plan(state: &SessionState, plan: Arc<dyn ExecutionPlan>, slots: Vec<Arc<Slot>>) -> Program {
         let schema = nullable(&plan.schema());
         Program { plan, slots, task: state.task_ctx(), schema }
+    }
+
+    /// Another plan over the same leaves.
+    pub fn with_plan(&self, plan: Arc<dyn ExecutionPlan>) -> Program {
+        Program { schema: nullable(&plan.schema()), plan, slots: self.slots.clone(), task: self.task.clone() }
     }
 
     pub fn plan(&self) -> &Arc<dyn ExecutionPlan> {
@@ -185,6 +190,16 @@ impl ExtensionPlanner for LeafPlanner {
 }
 
 /// The value of an expression for each row.
-pub fn evaluate(expression: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> Result<arrow::array::ArrayRef> {
+pub fn evaluate(expression: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> Result<ArrayRef> {
     Ok(expression.evaluate(rows)?.into_array(rows.num_rows())?)
+}
+
+/// For which rows a condition is true: neither false nor null.
+pub fn met(condition: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> Result<BooleanArray> {
+    let met = evaluate(condition, rows)?;
+    let met = met.as_boolean();
+    Ok(match met.null_count() {
+        0 => met.clone(),
+        _ => prep_null_mask_filter(met),
+    })
 }

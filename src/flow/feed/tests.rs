@@ -94,6 +94,7 @@ async fn feed(seed: u64, folder: &std::path::Path) -> Arc<SourceFeed> {
         start: None,
         options: Options::default(),
         columns: columns.clone(),
+        watermark: None,
     };
     let name = Name::new("numbers").unwrap();
     let object = Object {

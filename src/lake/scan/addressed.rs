@@ -10,6 +10,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::scalar::ScalarValue;
 use parking_lot::Mutex;
+use parquet::arrow::RowNumber;
 
 use super::plain::{PlainScan, Wanted};
 use super::select;
@@ -40,13 +41,13 @@ pub struct Addresses(Mutex<Vec<DataFile>>);
 impl AddressedTable {
     /// Errors: `Unsupported` if the files cannot be read row by row: deletion vectors, column mapping.
     pub fn new(table: Arc<Table>, snapshot: Arc<Snapshot>) -> crate::error::Result<AddressedTable> {
+        snapshot.check_rewritable()?;
         if !snapshot.reads_plainly() {
             return Err(Error::unsupported("cannot change rows of this table")
                 .with_detail("it has deletion vectors, column mapping or a reader feature that is not known")
                 .with_hint("another engine made the table so; it can be read, and changed by that engine"));
         }
-        let hidden = [Field::new(FILE, DataType::Int64, false), Field::new(ROW, DataType::Int64, true)].map(Arc::new);
-        let schema = Arc::new(Schema::new(snapshot.schema().fields().iter().cloned().chain(hidden).collect::<Vec<_>>()));
+        let schema = Arc::new(Schema::new(snapshot.schema().fields().iter().cloned().chain(hidden_fields()).collect::<Vec<_>>()));
         Ok(AddressedTable { table, snapshot, addresses: Addresses::default(), schema })
     }
 
@@ -59,14 +60,23 @@ impl AddressedTable {
         self.addresses.0.lock().get(usize::try_from(number).ok()?).cloned()
     }
 
-    /// The files of the rows for which all filters hold, if what the log knows tells exactly these.
+    /// The files of the rows for which all filters hold, if what the log knows tells exactly these, and how many rows they have.
     pub fn files_of_exactly(&self, filters: &[Expr], state: &dyn Session) -> Result<Option<Vec<DataFile>>> {
         if !filters.iter().all(|filter| select::is_exact(filter, self.snapshot.files().shape())) {
             return Ok(None);
         }
         let chunks = select::files(&self.snapshot, filters, state)?;
+        if chunks.iter().any(|chunk| chunk.totals().files_without_row_count > 0) {
+            return Ok(None);
+        }
         Ok(Some(chunks.iter().flat_map(|chunk| (0..chunk.len()).map(|file| DataFile::new(chunk, file))).collect()))
     }
+}
+
+/// `FILE` and `ROW`. The Parquet reader knows the latter by its extension type.
+pub fn hidden_fields() -> [Arc<Field>; 2] {
+    let row = Field::new(ROW, DataType::Int64, true).with_extension_type(RowNumber);
+    [Arc::new(Field::new(FILE, DataType::Int64, false)), Arc::new(row)]
 }
 
 impl Addresses {

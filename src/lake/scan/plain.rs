@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use chrono::DateTime;
 use datafusion::catalog::Session;
 use datafusion::common::stats::Precision;
@@ -20,9 +20,8 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::scalar::ScalarValue;
 use object_store::ObjectMeta;
 use object_store::path::Path;
-use parquet::arrow::RowNumber;
 
-use super::addressed::{Addresses, FILE, ROW};
+use super::addressed::{Addresses, hidden_fields};
 use super::{select, statistics};
 use crate::lake::file_list::{Chunk, Kind, Shape};
 use crate::lake::location;
@@ -131,10 +130,7 @@ impl Layout {
     fn of(shape: &Shape, is_addressed: bool) -> Layout {
         let (partition, stored): (Vec<_>, Vec<_>) =
             shape.table.fields().iter().cloned().partition(|field| shape.partition_columns.contains(field.name()));
-        let address = is_addressed.then(|| Address {
-            file: Arc::new(Field::new(FILE, DataType::Int64, false)),
-            row: Arc::new(Field::new(ROW, DataType::Int64, true).with_extension_type(RowNumber)),
-        });
+        let address = is_addressed.then(hidden_fields).map(|[file, row]| Address { file, row });
         let hidden = address.iter().flat_map(|address| [&address.file, &address.row]);
         let schema = Arc::new(Schema::new(stored.iter().chain(&partition).chain(hidden).cloned().collect::<Vec<_>>()));
         Layout { stored, partition, address, schema }

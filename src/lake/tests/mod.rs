@@ -1,5 +1,6 @@
 //! The module as its users meet it: real folders, a store that fails as real ones do, and another writer in the same tables.
 
+mod addressed;
 mod changes;
 mod commits;
 mod foreign;

@@ -1,6 +1,6 @@
 //! `CREATE MATERIALIZED VIEW [IF NOT EXISTS] name [WITH (…)] AS SELECT … [EMIT ON WINDOW CLOSE]`
 
-use datafusion::logical_expr::LogicalPlan;
+use arrow::datatypes::Schema;
 
 use super::super::job_settings::{COMMIT_INTERVAL_DEFAULT, take_commit_interval};
 use super::super::view_query::{self, Input};
@@ -8,6 +8,7 @@ use super::super::{Notice, Outcome, Services, Session};
 use super::to_the_end;
 use crate::catalog::{Change, Definition, DesiredState, Emit, Namespace, Object, ObjectKind, ViewColumn, ViewDef, ViewInput};
 use crate::error::{Error, Result, SqlState};
+use crate::flow::engine::Dataflow;
 use crate::model::options::Start;
 use crate::model::{JobId, ObjectId, SqlType};
 use crate::sql::{CreateMaterializedView, metadata_columns};
@@ -36,8 +37,8 @@ pub async fn run(session: &Session, create: &CreateMaterializedView, text: &str)
 
 /// How the view would be kept, as text. Nothing is created.
 pub async fn explain(session: &Session, create: &CreateMaterializedView, text: &str) -> Result<String> {
-    let (_, plan) = define(session, create, text).await?;
-    Ok(session.state.optimize(&plan)?.display_indent().to_string())
+    let (_, dataflow) = define(session, create, text).await?;
+    Ok(dataflow.explain().join("\n"))
 }
 
 async fn start(services: &Services, view: Object) -> Result<()> {
@@ -46,22 +47,22 @@ async fn start(services: &Services, view: Object) -> Result<()> {
 }
 
 /// Checks everything that can be checked before there is a job.
-async fn define(session: &Session, create: &CreateMaterializedView, text: &str) -> Result<(ViewDef, LogicalPlan)> {
+async fn define(session: &Session, create: &CreateMaterializedView, text: &str) -> Result<(ViewDef, Dataflow)> {
     let (commit_interval_ms, start) = options(create)?;
     let inputs = view_query::inputs(session, &create.query, text).await?;
     check_inputs(create, &inputs)?;
-    let plan = view_query::plan(&create.query, &inputs, text).await?;
+    let dataflow = view_query::plan(&create.query, &inputs, text).await?;
     let definition = ViewDef {
         job: JobId::new(),
         query: create.query_text.clone(),
         inputs: inputs.iter().map(input).collect(),
-        columns: columns(create, &plan)?,
+        columns: columns(create, dataflow.schema())?,
         emit: create.emit,
         commit_interval_ms,
         start,
         state: DesiredState::Running,
     };
-    Ok((definition, plan))
+    Ok((definition, dataflow))
 }
 
 fn options(create: &CreateMaterializedView) -> Result<(u64, Option<Start>)> {
@@ -110,8 +111,8 @@ fn input(input: &Input) -> ViewInput {
     ViewInput { relation: input.object.id, columns: input.schema.fields().iter().map(|field| field.name().clone()).collect() }
 }
 
-fn columns(create: &CreateMaterializedView, plan: &LogicalPlan) -> Result<Vec<ViewColumn>> {
-    let fields = plan.schema().fields();
+fn columns(create: &CreateMaterializedView, schema: &Schema) -> Result<Vec<ViewColumn>> {
+    let fields = schema.fields();
     if fields.is_empty() {
         return Err(Error::invalid(format!("{} must have at least one column", ObjectKind::View))
             .with_state(SqlState::INVALID_TABLE_DEFINITION)

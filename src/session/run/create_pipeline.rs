@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::job_settings::{COMMIT_INTERVAL_DEFAULT, take_commit_interval};
 use super::super::{Notice, Outcome, Services, Session};
 use super::to_the_end;
-use crate::catalog::{Change, Definition, DesiredState, Expectation, Object, ObjectKind, OnViolation, PipelineDef, Snapshot};
+use crate::catalog::{Change, Definition, DesiredState, Emit, Expectation, Object, ObjectKind, OnViolation, PipelineDef, Snapshot};
 use crate::error::{Error, Result, SqlState};
 use crate::flow::compile::{Compiled, Input};
 use crate::flow::job::{JobSpec, Work};
@@ -189,7 +189,18 @@ async fn check(session: &Session, create: &CreatePipeline, pipeline: &Object, ca
     };
     let inputs: Vec<Input> = spec.sources.iter().map(|(source, _)| input(session, source)).collect::<Result<_>>()?;
     let at_query = |error: Error| sql::locate(error, &create.query_text).shifted(create.query_offset);
+<<<<<<< HEAD
     let compiled = Compiled::new(&work.query, &inputs, &work.expectations).await.map_err(at_query)?;
+=======
+    let compiled = Compiled::new(&spec.query, &inputs, &spec.expectations).await.map_err(at_query)?;
+    if create.emit == Emit::OnWindowClose {
+        return Err(Error::unsupported(
+            "EMIT ON WINDOW CLOSE is for a query that groups by windows, and this one looks at one row at a time",
+        )
+        .with_hint("leave it out")
+        .at(create.query_offset + 1));
+    }
+>>>>>>> main
     let has_columns = inputs.iter().all(|input| !input.columns.is_empty());
     if has_columns {
         let table = work.target.table.refresh().await?;

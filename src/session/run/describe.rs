@@ -6,12 +6,13 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{Schema, SchemaRef};
 
 use super::super::prepare::text_columns;
-use super::super::{Outcome, Session};
+use super::super::{Notice, Outcome, Session, view_query};
 use crate::catalog::{Definition, Object, SourceDef, ViewDef};
 use crate::error::{Error, Result, SqlState};
-use crate::model::{Name, SqlType};
+use crate::model::{Name, SqlType, name};
 use crate::query::relations;
-use crate::sql::Describe;
+use crate::sql::metadata_columns::has_wildcard;
+use crate::sql::{self, Describe};
 
 pub fn columns() -> SchemaRef {
     text_columns(&["column", "type", "nullable", "note"])
@@ -44,7 +45,7 @@ async fn of_object(session: &Session, object: &Object) -> Result<RecordBatch> {
             Ok(of_schema(snapshot.schema(), &table.partition_by))
         }
         Definition::Source(source) => Ok(of_source(session, object, source)),
-        Definition::View(view) => Ok(of_view(view)),
+        Definition::View(view) => of_view(session, view).await,
         Definition::Pipeline(_) | Definition::Secret(_) => Err(Error::internal("a relation is no table, source or view")),
     }
 }
@@ -71,8 +72,22 @@ fn of_source(session: &Session, object: &Object, source: &SourceDef) -> RecordBa
     }))
 }
 
-fn of_view(view: &ViewDef) -> RecordBatch {
-    rows(view.columns.iter().map(|column| [column.name.clone(), column.data_type.name(), yes_no(true), String::new()]))
+/// Its columns; what the inputs of a `*` have got since is told in notices, for it is not in the view.
+async fn of_view(session: &Session, view: &ViewDef) -> Result<RecordBatch> {
+    if has_wildcard(&sql::parse_query(&view.query)?) {
+        let catalog = session.services.flow.catalog.snapshot();
+        for input in &view.inputs {
+            let Some(relation) = catalog.get(input.relation) else { continue };
+            let now = view_query::schema_of(session, relation).await?;
+            let since = now.fields().iter().filter(|field| !input.columns.contains(field.name()));
+            let since: Vec<_> = since.map(|field| name::quote(field.name())).collect();
+            if !since.is_empty() {
+                let what = format!("{} has columns that the view's * does not have: {}", relation.as_ref(), since.join(", "));
+                session.notice(Notice::note(what));
+            }
+        }
+    }
+    Ok(rows(view.columns.iter().map(|column| [column.name.clone(), column.data_type.name(), yes_no(true), String::new()])))
 }
 
 fn yes_no(value: bool) -> String {

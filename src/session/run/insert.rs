@@ -64,7 +64,7 @@ async fn complete(session: &Session, insert: &Insert, table: &Schema, text: &str
         complete.columns = first.map(|field| ast::ObjectName::from(vec![ast::Ident::with_quote('"', field.name())])).collect();
     }
     if let Some(query) = &mut complete.source {
-        hide_metadata_columns(session, query)?;
+        hide_metadata_columns(&session.services.flow.catalog, query)?;
     }
     Ok(complete)
 }

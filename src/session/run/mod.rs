@@ -8,15 +8,19 @@ mod create_pipeline;
 mod create_secret;
 mod create_source;
 mod create_table;
+pub mod delete;
 mod describe;
 mod drop;
 mod explain;
 mod flush;
 pub mod insert;
+pub mod merge;
 mod query;
 mod set;
 pub mod show;
 mod transaction;
+mod truncate;
+pub mod update;
 
 use datafusion::scalar::ScalarValue;
 
@@ -29,6 +33,10 @@ pub async fn run(session: &Session, prepared: &Prepared, parameters: Vec<ScalarV
     match prepared.statement() {
         Statement::Query(query) => query::run(session, query, text, &parameters).await,
         Statement::Insert(insert) => insert::run(session, insert, text, &parameters).await,
+        Statement::Update(update) => update::run(session, update, text, &parameters).await,
+        Statement::Delete(delete) => delete::run(session, delete, text, &parameters).await,
+        Statement::Merge(merge) => merge::run(session, merge, text, &parameters).await,
+        Statement::Truncate(truncate) => truncate::run(session, truncate).await,
         Statement::CreateSource(create) => create_source::run(session, create, text).await,
         Statement::CreateTable(create) => create_table::run(session, create, text).await,
         Statement::CreatePipeline(create) => create_pipeline::run(session, create, text).await,

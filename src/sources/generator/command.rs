@@ -7,8 +7,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::connector::RATE_MAX;
 use super::kinesis_writer::{KinesisWriter, Order, connect};
+use super::nexmark::{EVENT_TIME_RATE_MAX, Table};
 use super::pacer::Pacer;
-use super::recipe::{Dataset, Recipe, SEED_DEFAULT, Stream};
+use super::recipe::{Dataset, DatasetName, Recipe, SEED_DEFAULT, Stream, Wish};
 use super::record::{RECORD_BYTES_MAX, Record};
 use super::summary::Summary;
 use crate::clock::Clock;
@@ -21,10 +22,16 @@ const OUTPUT_BUFFER_BYTES: usize = 256 << 10;
 pub struct GenerateArgs {
     /// What to generate
     #[arg(long, default_value = "network", value_parser = dataset_parser())]
-    pub dataset: Dataset,
-    /// Which records of it: what happened, or users, devices and organisations
-    #[arg(long, default_value = "events", value_parser = stream_parser())]
-    pub stream: Stream,
+    pub dataset: DatasetName,
+    /// Which records of network: what happened, or users, devices and organisations [default: events]
+    #[arg(long, value_parser = stream_parser())]
+    pub stream: Option<Stream>,
+    /// Which records of nexmark: the rows of this table [default: the events of all]
+    #[arg(long, value_parser = table_parser())]
+    pub table: Option<Table>,
+    /// How many events of nexmark are in a second of event time [default: 10000]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=EVENT_TIME_RATE_MAX))]
+    pub event_time_rate: Option<u64>,
     /// The same seed gives the same records
     #[arg(long, default_value_t = SEED_DEFAULT)]
     pub seed: u64,
@@ -53,7 +60,7 @@ pub struct GenerateArgs {
 
 /// Does what `args` say and writes what there is to print to `out`.
 pub async fn run(args: GenerateArgs, clock: Clock, out: &mut impl Write) -> Result<()> {
-    let mut feed = Feed::new(&args, clock);
+    let mut feed = Feed::new(&args, clock)?;
     match (&args.kinesis_stream, args.summary) {
         (Some(stream), _) => put_to_kinesis(&mut feed, &args, stream).await?,
         (None, true) => feed.count(),
@@ -91,9 +98,9 @@ async fn copy_lines(feed: &mut Feed, out: &mut impl Write) -> std::io::Result<()
 
 async fn put_to_kinesis(feed: &mut Feed, args: &GenerateArgs, stream: &str) -> Result<()> {
     let client = connect(args.endpoint.as_deref(), args.region.as_deref()).await?;
-    let order = match args.stream {
-        Stream::Events => Order::Any,
-        Stream::Management => Order::OfEachKey,
+    let order = match feed.recipe.dataset {
+        Dataset::Network(Stream::Management) => Order::OfEachKey,
+        Dataset::Network(Stream::Events) | Dataset::Nexmark { .. } => Order::Any,
     };
     let mut writer = KinesisWriter::new(client, stream, order);
     while let Some(limit) = feed.wait().await {
@@ -117,15 +124,16 @@ struct Feed {
 }
 
 impl Feed {
-    fn new(args: &GenerateArgs, clock: Clock) -> Feed {
-        Feed {
-            recipe: Recipe { dataset: args.dataset, stream: args.stream, seed: args.seed },
+    fn new(args: &GenerateArgs, clock: Clock) -> Result<Feed> {
+        let wish = Wish { dataset: args.dataset, stream: args.stream, table: args.table, event_time_rate: args.event_time_rate };
+        Ok(Feed {
+            recipe: Recipe { dataset: wish.dataset()?, seed: args.seed },
             pacer: args.rate.map(|rate| Pacer::new(clock, rate, args.skip)),
             next: args.skip,
             end: args.rows.map_or(u64::MAX, |rows| args.skip.saturating_add(rows)),
             record: Record::default(),
             summary: Summary::default(),
-        }
+        })
     }
 
     /// Waits as the rate wants it. Returns the first record that is not due yet; None when all are made.
@@ -153,12 +161,17 @@ impl Feed {
     }
 }
 
-fn dataset_parser() -> impl TypedValueParser<Value = Dataset> {
-    PossibleValuesParser::new(Dataset::WORDS.iter().copied())
-        .map(|word| Dataset::from_word(&word).expect("clap accepts only the words of the list"))
+fn dataset_parser() -> impl TypedValueParser<Value = DatasetName> {
+    PossibleValuesParser::new(DatasetName::WORDS.iter().copied())
+        .map(|word| DatasetName::from_word(&word).expect("clap accepts only the words of the list"))
 }
 
 fn stream_parser() -> impl TypedValueParser<Value = Stream> {
     PossibleValuesParser::new(Stream::WORDS.iter().copied())
         .map(|word| Stream::from_word(&word).expect("clap accepts only the words of the list"))
+}
+
+fn table_parser() -> impl TypedValueParser<Value = Table> {
+    PossibleValuesParser::new(Table::WORDS.iter().copied())
+        .map(|word| Table::from_word(&word).expect("clap accepts only the words of the list"))
 }

@@ -7,8 +7,9 @@ use std::cmp::Ordering;
 
 use async_trait::async_trait;
 
+use super::nexmark::{EVENT_TIME_RATE_MAX, Table};
 use super::reader::GeneratorReader;
-use super::recipe::{Dataset, Recipe, SEED_DEFAULT, Stream};
+use super::recipe::{Dataset, DatasetName, Recipe, SEED_DEFAULT, Stream, Wish};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::model::options::Start;
@@ -49,19 +50,28 @@ impl Connector for GeneratorConnector {
 
 impl Plan {
     fn take(options: &mut Options) -> Result<Plan> {
-        let dataset = options.take_word("dataset", Dataset::WORDS)?.and_then(Dataset::from_word).unwrap_or_default();
-        let stream = options.take_word("stream", Stream::WORDS)?.and_then(Stream::from_word).unwrap_or_default();
+        let dataset = take_dataset(options)?;
         let seed = options.take_u64("seed", 0..=u64::MAX)?.unwrap_or(SEED_DEFAULT);
         let rows = options.take_u64("rows", 1..=u64::MAX)?;
         let rate = options.take_u64("rate", 1..=RATE_MAX)?;
         let partitions = options.take_u64("partitions", 1..=PARTITIONS_MAX)?.unwrap_or(1);
-        if stream == Stream::Management && partitions > 1 {
+        if dataset == Dataset::Network(Stream::Management) && partitions > 1 {
             return Err(Error::invalid("stream 'management' has one partition")
                 .with_detail("the last record of a key counts, and only within a partition is there an order")
                 .with_hint("leave the option \"partitions\" out"));
         }
-        Ok(Plan { recipe: Recipe { dataset, stream, seed }, rows, rate, partitions })
+        Ok(Plan { recipe: Recipe { dataset, seed }, rows, rate, partitions })
     }
+}
+
+fn take_dataset(options: &mut Options) -> Result<Dataset> {
+    let wish = Wish {
+        dataset: options.take_word("dataset", DatasetName::WORDS)?.and_then(DatasetName::from_word).unwrap_or_default(),
+        stream: options.take_word("stream", Stream::WORDS)?.and_then(Stream::from_word),
+        table: options.take_word("table", Table::WORDS)?.and_then(Table::from_word),
+        event_time_rate: options.take_u64("event_time_rate", 1..=EVENT_TIME_RATE_MAX)?,
+    };
+    wish.dataset()
 }
 
 struct GeneratorSource {

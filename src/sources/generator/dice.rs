@@ -13,6 +13,10 @@ pub enum Lane {
     Organisation = 3,
     User = 4,
     Device = 5,
+    Person = 6,
+    Auction = 7,
+    Bid = 8,
+    Channel = 9,
 }
 
 /// The throws of one record.

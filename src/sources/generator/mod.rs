@@ -6,8 +6,10 @@
 //! ```
 //! | option | default | meaning |
 //! |---|---|---|
-//! | `dataset` | `network` | the only one; `network/mod.rs` describes its fields and their drift |
-//! | `stream` | `events` | `events` or `management` |
+//! | `dataset` | `network` | `network` or `nexmark`; `network/mod.rs` and `nexmark/mod.rs` describe their fields |
+//! | `stream` | `events` | of `network`: `events` or `management` |
+//! | `table` | all, as events | of `nexmark`: `person`, `auction` or `bid` |
+//! | `event_time_rate` | 10,000 | of `nexmark`: events per second of event time, up to 10,000,000 |
 //! | `seed` | 7 | another seed, other records |
 //! | `rows` | no end | how many records there are in all partitions |
 //! | `rate` | as fast as it can | records per second in all partitions, up to 10,000,000; each reader has its own pace from where it begins |
@@ -18,6 +20,7 @@
 pub mod command;
 pub mod connector;
 pub mod network;
+pub mod nexmark;
 pub mod recipe;
 pub mod record;
 pub mod summary;
@@ -33,5 +36,5 @@ mod tests;
 
 pub use command::{GenerateArgs, run};
 pub use connector::GeneratorConnector;
-pub use recipe::{Dataset, Recipe, Stream};
+pub use recipe::{Dataset, DatasetName, Recipe, Stream};
 pub use summary::Summary;

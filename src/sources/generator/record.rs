@@ -1,5 +1,7 @@
 //! One record as the generator makes it: its bytes, its key, and what it is, for those who count.
 
+use super::nexmark::Table;
+
 /// Its buffers are used again for the next record.
 #[derive(Debug, Default)]
 pub struct Record {
@@ -22,6 +24,8 @@ pub enum Content {
     Upsert(EntityKind),
     /// The entity that the key names is gone.
     Tombstone(EntityKind),
+    /// One more row of a table.
+    Row(Table),
     Broken(Breakage),
 }
 

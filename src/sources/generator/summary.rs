@@ -17,12 +17,12 @@ pub struct Summary {
     pub bytes: u64,
     /// The sum of the field `bytes_in` over the valid records.
     pub bytes_in_sum: u64,
-    /// Valid records by `event_type` or, in the management stream, by `kind` (tombstones too).
+    /// Valid records by `event_type`, in the management stream by `kind` (tombstones too), in `nexmark` by table.
     pub types: BTreeMap<&'static str, u64>,
     /// Broken records by the way they are broken.
     pub breakages: BTreeMap<&'static str, u64>,
     pub tombstones: u64,
-    /// Keys whose last valid record is no tombstone. 0 for events, which are not kept by key.
+    /// Keys whose last valid record is no tombstone. 0 for events and rows, which are not kept by key.
     pub live_keys: u64,
     #[serde(skip)]
     live: HashSet<Vec<u8>>,
@@ -57,6 +57,7 @@ impl Summary {
                 self.tombstones += 1;
                 self.count_valid(kind.as_str());
             }
+            Content::Row(table) => self.count_valid(table.as_str()),
             Content::Broken(breakage) => {
                 self.broken += 1;
                 *self.breakages.entry(breakage.as_str()).or_default() += 1;

@@ -35,14 +35,7 @@ pub fn error(error: &Error, sql: &str) -> String {
 fn statement(statement: &Statement, text: &str, offset: usize) -> String {
     let mut out = String::new();
     match statement {
-        Statement::CreateSource(s) => {
-            let _ = writeln!(out, "create source {} @{}{}", s.name.quoted(), s.name_position, flag(s.if_not_exists, " if not exists"));
-            columns(&mut out, &s.columns);
-            if let Some(w) = &s.watermark {
-                let _ = writeln!(out, "  watermark {} {}us late @{}", w.column.quoted(), w.lateness_micros, w.position);
-            }
-            options(&mut out, &s.options);
-        }
+        Statement::CreateSource(s) => source(&mut out, s),
         Statement::CreateTable(t) => {
             let _ = writeln!(out, "create table {} @{}{}", t.name.quoted(), t.name_position, flag(t.if_not_exists, " if not exists"));
             columns(&mut out, &t.columns);
@@ -54,18 +47,7 @@ fn statement(statement: &Statement, text: &str, offset: usize) -> String {
             }
         }
         Statement::CreatePipeline(p) => pipeline(&mut out, p, text),
-        Statement::CreateMaterializedView(v) => {
-            let _ = writeln!(
-                out,
-                "create materialized view {} @{}{}",
-                v.name.quoted(),
-                v.name_position,
-                flag(v.if_not_exists, " if not exists")
-            );
-            options(&mut out, &v.options);
-            assert!(text.chars().skip(v.query_offset).collect::<String>().starts_with(&v.query_text));
-            let _ = writeln!(out, "  as {}{}", v.query, emit(v.emit));
-        }
+        Statement::CreateMaterializedView(v) => view(&mut out, v, text),
         Statement::CreateSecret(s) => {
             let _ = writeln!(out, "{text} @{}", s.name_position);
         }
@@ -99,6 +81,7 @@ fn statement(statement: &Statement, text: &str, offset: usize) -> String {
             let columns: Vec<_> = i.columns.iter().map(|c| c.quoted()).collect();
             let _ = writeln!(out, "insert into {} @{} ({})\n  {}", i.target.quoted(), i.target_position, columns.join(", "), i.query());
         }
+        Statement::Update(_) | Statement::Delete(_) | Statement::Merge(_) | Statement::Truncate(_) => change(&mut out, statement),
         Statement::Query(query) => {
             let _ = writeln!(out, "query +{offset} {query}");
         }
@@ -107,6 +90,85 @@ fn statement(statement: &Statement, text: &str, offset: usize) -> String {
         }
     }
     out.trim_end().to_string()
+}
+
+/// A statement that changes rows.
+fn change(out: &mut String, statement: &Statement) {
+    match statement {
+        Statement::Update(u) => {
+            changed(out, "update", &u.table);
+            set(out, &u.set);
+            for from in &u.from {
+                let _ = writeln!(out, "  from {from}");
+            }
+            if let Some(condition) = &u.selection {
+                let _ = writeln!(out, "  where {condition}");
+            }
+        }
+        Statement::Delete(d) => {
+            changed(out, "delete from", &d.table);
+            for from in &d.using {
+                let _ = writeln!(out, "  using {from}");
+            }
+            if let Some(condition) = &d.selection {
+                let _ = writeln!(out, "  where {condition}");
+            }
+        }
+        Statement::Merge(m) => {
+            changed(out, "merge into", &m.table);
+            let _ = writeln!(out, "  using {} on {}", m.source, m.on);
+            for clause in &m.clauses {
+                let condition = clause.condition.as_ref().map(|condition| format!(" and {condition}")).unwrap_or_default();
+                let _ = writeln!(out, "  when {:?}{condition}", clause.when);
+                match &clause.then {
+                    MergeAction::Update(columns) => set(out, columns),
+                    MergeAction::Insert { columns, values, .. } => {
+                        let columns: Vec<_> = columns.iter().map(|column| column.name.quoted()).collect();
+                        let values: Vec<_> = values.iter().map(value).collect();
+                        let _ = writeln!(out, "  insert ({}) values ({})", columns.join(", "), values.join(", "));
+                    }
+                    other => {
+                        let _ = writeln!(out, "  {other:?}");
+                    }
+                }
+            }
+        }
+        Statement::Truncate(t) => {
+            let _ = writeln!(out, "truncate");
+            t.tables.iter().for_each(|name| placed(out, "table", name));
+        }
+        _ => {}
+    }
+}
+
+fn source(out: &mut String, s: &CreateSource) {
+    let _ = writeln!(out, "create source {} @{}{}", s.name.quoted(), s.name_position, flag(s.if_not_exists, " if not exists"));
+    columns(out, &s.columns);
+    if let Some(w) = &s.watermark {
+        let _ = writeln!(out, "  watermark {} {}us late @{}", w.column.quoted(), w.lateness_micros, w.position);
+    }
+    options(out, &s.options);
+}
+
+fn view(out: &mut String, v: &CreateMaterializedView, text: &str) {
+    let _ = writeln!(out, "create materialized view {} @{}{}", v.name.quoted(), v.name_position, flag(v.if_not_exists, " if not exists"));
+    options(out, &v.options);
+    assert!(text.chars().skip(v.query_offset).collect::<String>().starts_with(&v.query_text));
+    let _ = writeln!(out, "  as {}{}", v.query, emit(v.emit));
+}
+
+fn changed(out: &mut String, what: &str, table: &ChangedTable) {
+    let _ = writeln!(out, "{what} {} @{} as {}", table.name.name.quoted(), table.name.position, table.alias);
+}
+
+fn set(out: &mut String, columns: &[SetColumn]) {
+    for set in columns {
+        let _ = writeln!(out, "  set {} @{} = {}", set.column.name.quoted(), set.column.position, value(&set.value));
+    }
+}
+
+fn value(value: &Option<sqlparser::ast::Expr>) -> String {
+    value.as_ref().map_or("default".to_string(), |value| value.to_string())
 }
 
 fn pipeline(out: &mut String, p: &CreatePipeline, text: &str) {

@@ -1,6 +1,10 @@
 //! From DataFusion's plan to operators. What has no operator of its own is run again over the keys that were touched, or as a whole.
 
+mod aggregate;
+mod join;
+mod temporal;
 mod whole;
+mod window;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,6 +12,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::DFSchema;
 use datafusion::execution::SessionState;
+use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_expr::PhysicalExpr;
 use futures::FutureExt;
@@ -86,6 +91,9 @@ impl Lowering<'_> {
                 }
                 Ok(self.union(inputs, nullable(union.schema.as_arrow()), "Union all".to_string()))
             }
+            LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate).await,
+            LogicalPlan::Join(join) => self.join(plan, join).await,
+            LogicalPlan::Window(window) => self.window(plan, window).await,
             LogicalPlan::Unnest(_) => self.stateless(plan).await,
             LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => self.constant(plan).await,
             _ => self.whole(plan).await,
@@ -151,13 +159,22 @@ impl Lowering<'_> {
         Ok(self.map(input, expressions, schema, arrival, title))
     }
 
+    /// Conditions on the row first, then those that follow the clock: what is never seen need not be kept for its time.
     fn filter(&mut self, input: usize, input_schema: &DFSchema, predicate: &Expr) -> Result<usize> {
-        self.refuse_clock(std::slice::from_ref(predicate))?;
-        let condition = self.physical(predicate, input_schema)?;
-        let Node { schema, arrival, unique, .. } = &self.nodes[input];
-        let (schema, arrival, unique) = (schema.clone(), *arrival, unique.clone());
-        let title = format!("Filter {predicate}");
-        Ok(self.add(New { operator: Box::new(Filter { condition }), inputs: vec![input], schema, arrival, unique, title, kept: "" }))
+        let (clocked, plain): (Vec<&Expr>, Vec<&Expr>) =
+            split_conjunction(predicate).into_iter().partition(|part| crate::flow::now::clock_in(part).is_some());
+        let mut node = input;
+        if let Some(predicate) = conjunction(plain.into_iter().cloned()) {
+            let condition = self.physical(&predicate, input_schema)?;
+            let Node { schema, arrival, unique, .. } = &self.nodes[input];
+            let (schema, arrival, unique) = (schema.clone(), *arrival, unique.clone());
+            let (operator, title) = (Box::new(Filter { condition }), format!("Filter {predicate}"));
+            node = self.add(New { operator, inputs: vec![input], schema, arrival, unique, title, kept: "" });
+        }
+        for condition in clocked {
+            node = self.temporal(node, input_schema, condition)?;
+        }
+        Ok(node)
     }
 
     fn union(&mut self, inputs: Vec<usize>, schema: SchemaRef, title: String) -> usize {

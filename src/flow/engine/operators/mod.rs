@@ -2,9 +2,13 @@
 
 mod constant;
 mod filter;
+mod join;
+mod linear;
 mod map;
+mod merge;
 mod recompute;
 mod stateless;
+mod temporal;
 mod union;
 
 use async_trait::async_trait;
@@ -15,9 +19,13 @@ use crate::model::Changes;
 
 pub use constant::Constant;
 pub use filter::Filter;
+pub use join::{Alone, Join, NullKeys, SideSpec};
+pub use linear::{Aggregate, Linear, accumulator_for};
 pub use map::Map;
+pub use merge::Merge;
 pub use recompute::Recompute;
 pub use stateless::Stateless;
+pub use temporal::{Comparison, NOW, Temporal, now_schema};
 pub use union::Union;
 
 /// When a tick is.
@@ -39,4 +47,12 @@ pub trait Operator: Send {
     fn states(&mut self) -> Vec<(&'static str, &mut dyn State)> {
         vec![]
     }
+
+    /// Whether its output may change without any input.
+    fn follows_the_clock(&self) -> bool {
+        false
+    }
+
+    /// All states were restored: what is derived from them and not saved has to be made anew.
+    fn restored(&mut self) {}
 }

@@ -3,9 +3,6 @@
 
 use std::collections::HashSet;
 
-use arrow::array::RecordBatch;
-use arrow::array::UInt32Array;
-use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 
@@ -38,7 +35,7 @@ impl Recompute {
     async fn recompute(&mut self, touched: &HashSet<Vec<u8>>) -> Result<Changes> {
         let mut rows = Vec::with_capacity(self.inputs.len());
         for input in &self.inputs {
-            rows.push(repeated(&gather(input, touched)?)?);
+            rows.push(gather(input, touched)?.repeated()?);
         }
         let given = gather(&self.output, touched)?;
         let made = Changes::inserted(self.program.run(rows).await?);
@@ -80,13 +77,4 @@ impl Operator for Recompute {
 fn gather(arrangement: &Arrangement, keys: &HashSet<Vec<u8>>) -> Result<Changes> {
     let found: Vec<KeyNumber> = keys.iter().filter_map(|key| arrangement.find_key(key)).collect();
     arrangement.gather(found.into_iter())
-}
-
-/// Each row as often as it is there.
-fn repeated(changes: &Changes) -> Result<RecordBatch> {
-    if changes.are_inserts() {
-        return Ok(changes.rows().clone());
-    }
-    let places = (0..changes.len()).flat_map(|row| std::iter::repeat_n(row as u32, changes.weight(row).max(0) as usize));
-    Ok(take_record_batch(changes.rows(), &UInt32Array::from_iter_values(places))?)
 }

@@ -1,9 +1,9 @@
 //! A query that is kept, beside the tables it is kept over and DataFusion's own answer.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::datasource::MemTable;
@@ -37,7 +37,7 @@ impl Tables {
     pub async fn ask(&self, query: &str) -> RecordBatch {
         let context = sql::planner::context(Arc::new(RuntimeEnv::default()), 1).unwrap();
         for (name, rows) in &self.0 {
-            let table = MemTable::try_new(rows.schema(), vec![vec![repeated(rows)]]).unwrap();
+            let table = MemTable::try_new(rows.schema(), vec![vec![rows.repeated().unwrap()]]).unwrap();
             context.register_table(name.as_str(), Arc::new(table)).unwrap();
         }
         let frame = context.sql(query).await.unwrap_or_else(|error| panic!("{query}: {error}"));
@@ -51,6 +51,8 @@ pub struct Kept {
     pub query: String,
     pub dataflow: Dataflow,
     pub answer: Changes,
+    /// By state, what was saved of it so far.
+    saved: HashMap<String, Vec<Changes>>,
 }
 
 impl Kept {
@@ -58,7 +60,7 @@ impl Kept {
         let parsed = sql::parse_query(query).unwrap_or_else(|error| panic!("{query}: {error}"));
         let dataflow = Dataflow::plan(&parsed, relations).await.unwrap_or_else(|error| panic!("{query}: {error:?}"));
         let answer = Changes::empty(dataflow.schema().clone());
-        Kept { query: query.to_string(), dataflow, answer }
+        Kept { query: query.to_string(), dataflow, answer, saved: HashMap::new() }
     }
 
     pub async fn tick(&mut self, changes: &[Changes], now_micros: i64) {
@@ -66,24 +68,34 @@ impl Kept {
         self.answer = Changes::concat(self.dataflow.schema(), &[self.answer.clone(), made]).unwrap().consolidated().unwrap();
     }
 
+    /// Saves the state, makes everything anew and goes on from what was saved.
+    pub async fn save_and_restore(&mut self, relations: &[Relation]) {
+        for (name, state) in self.dataflow.states() {
+            let changes = state.take_changes().unwrap();
+            self.saved.entry(name).or_default().push(changes);
+        }
+        let parsed = sql::parse_query(&self.query).unwrap();
+        self.dataflow = Dataflow::plan(&parsed, relations).await.unwrap();
+        for (name, state) in self.dataflow.states() {
+            for changes in &self.saved[&name] {
+                state.restore(changes).unwrap();
+            }
+        }
+        self.dataflow.resume();
+    }
+
     /// `None` if the view equals `answer`, else both.
     pub fn differs_from(&self, answer: &RecordBatch) -> Option<String> {
         if (0..self.answer.len()).any(|row| self.answer.weight(row) < 0) {
             return Some("the view has rows less than no times".to_string());
         }
-        let (ours, theirs) = (lines(&repeated(&self.answer)), lines(answer));
+        let (ours, theirs) = (lines(&self.answer.repeated().unwrap()), lines(answer));
         if ours == theirs {
             return None;
         }
         let explain = self.dataflow.explain().join("\n");
         Some(format!("{}\n{explain}\nkept:\n{}\nasked:\n{}", self.query, ours.join("\n"), theirs.join("\n")))
     }
-}
-
-/// Each row as often as it is there.
-pub fn repeated(changes: &Changes) -> RecordBatch {
-    let places = (0..changes.len()).flat_map(|row| std::iter::repeat_n(row as u32, changes.weight(row) as usize));
-    take_record_batch(changes.rows(), &UInt32Array::from_iter_values(places)).unwrap()
 }
 
 /// The rows as sorted text. Sums of floats depend on their order in the last digits, which are left out.

@@ -2,4 +2,5 @@
 
 mod churn;
 mod kept;
+mod published;
 mod queries;

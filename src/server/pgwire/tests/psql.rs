@@ -73,3 +73,13 @@ async fn lists_databases_schemas_and_functions() {
     assert!(out.contains(" public   | lakewire\n"), "{out}");
     assert!(out.contains("You are connected to database \"lakewire\" as user \"lakewire\""), "{out}");
 }
+
+#[tokio::test]
+async fn describes_a_materialized_view() {
+    let server = Server::start().await;
+    let view = "CREATE MATERIALIZED VIEW totals AS SELECT name, sum(price) AS total FROM events GROUP BY name";
+    let Some(out) = psql(&server, &[TABLES, view, "\\dm", "\\d totals", "\\d+ totals"]).await else { return };
+    assert!(out.contains(" public | totals | materialized view | lakewire\n"), "{out}");
+    assert_eq!(out.matches("Materialized view \"public.totals\"").count(), 2, "{out}");
+    assert!(out.contains(" total  | numeric(20,2) |           |          | "), "{out}");
+}

@@ -2,6 +2,7 @@
 
 mod data;
 mod kinesis;
+mod nexmark;
 mod program;
 mod source;
 
@@ -9,7 +10,7 @@ use super::record::{Content, Record};
 use super::{Dataset, Recipe, Stream};
 
 fn recipe(stream: Stream, seed: u64) -> Recipe {
-    Recipe { dataset: Dataset::Network, stream, seed }
+    Recipe { dataset: Dataset::Network(stream), seed }
 }
 
 /// The payloads of `numbers`, with what they are.

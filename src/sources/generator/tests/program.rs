@@ -85,3 +85,12 @@ fn what_makes_no_sense_together_is_refused() {
         assert!(Program::try_parse_from(line.split_whitespace()).is_err(), "{line}");
     }
 }
+
+#[tokio::test]
+async fn a_table_of_nexmark_is_written_alone() {
+    let out = output("generate --dataset nexmark --table bid --rows 47 --event-time-rate 50").await;
+    let bids: Vec<serde_json::Value> = String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((bids.len(), &bids[46]["date_time"]), (47, &serde_json::json!("2026-01-01T00:00:01.080Z")));
+    let error = run(args("generate --rows 5 --table bid"), Clock::wall(), &mut Vec::new()).await.unwrap_err();
+    assert_eq!(error.message(), "option \"table\" belongs to dataset 'nexmark'");
+}

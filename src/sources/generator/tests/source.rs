@@ -125,8 +125,13 @@ async fn how_far_the_end_is() {
 #[test]
 fn options_are_checked() {
     for (entries, message) in [
-        (&[("dataset", "weather")][..], "option \"dataset\" is one of network, not 'weather'"),
+        (&[("dataset", "weather")][..], "option \"dataset\" is one of network, nexmark, not 'weather'"),
         (&[("stream", "logs")], "option \"stream\" is one of events, management, not 'logs'"),
+        (&[("table", "bid")], "option \"table\" belongs to dataset 'nexmark'"),
+        (&[("event_time_rate", "5")], "option \"event_time_rate\" belongs to dataset 'nexmark'"),
+        (&[("dataset", "nexmark"), ("stream", "events")], "option \"stream\" belongs to dataset 'network'"),
+        (&[("dataset", "nexmark"), ("table", "bids")], "option \"table\" is one of person, auction, bid, not 'bids'"),
+        (&[("dataset", "nexmark"), ("event_time_rate", "0")], "option \"event_time_rate\" is a whole number from 1 to 10000000, not '0'"),
         (&[("rows", "0")], "option \"rows\" is a whole number from 1 to 18446744073709551615, not '0'"),
         (&[("rate", "fast")], "option \"rate\" is a whole number from 1 to 10000000, not 'fast'"),
         (&[("partitions", "65")], "option \"partitions\" is a whole number from 1 to 64, not '65'"),

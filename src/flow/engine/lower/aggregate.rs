@@ -1,0 +1,164 @@
+//! Aggregates: by sums where every one of them is linear, by mergeable states where rows never go, else by running touched groups again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::common::{DFSchemaRef, ScalarValue};
+use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
+use datafusion::logical_expr::utils::enumerate_grouping_sets;
+use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, GroupingSet, LogicalPlan, LogicalPlanBuilder};
+
+use super::{Lowering, New, list};
+use crate::error::{Error, Result};
+use crate::flow::engine::operators::{self, Linear, Merge, Recompute, accumulator_for};
+use crate::flow::engine::program::{Program, nullable};
+use crate::flow::engine::relation::Arrival;
+
+impl Lowering<'_> {
+    pub(super) async fn aggregate(&mut self, aggregate: &Aggregate) -> Result<usize> {
+        self.refuse_clock(&aggregate.aggr_expr)?;
+        if let [Expr::GroupingSet(_), ..] = aggregate.group_expr.as_slice() {
+            let sets = one_by_one(aggregate)?;
+            return self.lower(&sets).await;
+        }
+        let (below, group) = with_group_columns(aggregate)?;
+        let input = self.lower(&below).await?;
+        let key = group.iter().map(|column| Ok(below.schema().index_of_column(column)?)).collect::<Result<Vec<_>>>()?;
+        let schema = nullable(aggregate.schema.as_arrow());
+        let title = title(aggregate);
+        let unique = Some((0..key.len()).collect());
+        if let Some(aggregates) = self.linear(aggregate, below.schema())? {
+            let operator = Box::new(Linear::new(&self.nodes[input].schema, key, aggregates, schema.clone())?);
+            let kept = match aggregate.aggr_expr.is_empty() {
+                true => "a count per distinct row; a change costs itself",
+                false => "sums per group; a change costs itself and its group's row",
+            };
+            return Ok(self.add(New { operator, inputs: vec![input], schema, arrival: Arrival::Changing, unique, title, kept }));
+        }
+        let group = group.into_iter().map(Expr::Column).collect::<Vec<_>>();
+        let build = |leaf: LogicalPlan| Aggregate::try_new(Arc::new(leaf), group.clone(), aggregate.aggr_expr.clone());
+        let program =
+            Program::new(self.state, &[below.schema().clone()], |leaves| Ok(LogicalPlan::Aggregate(build(only(leaves)?)?))).await?;
+        if self.nodes[input].arrival == Arrival::AppendOnly
+            && let Some(operator) = Merge::new(self.state, &program, group.len(), schema.clone())?
+        {
+            let kept = "a mergeable state per group, for rows only come; a change costs its groups' states";
+            let operator = Box::new(operator);
+            return Ok(self.add(New { operator, inputs: vec![input], schema, arrival: Arrival::Changing, unique, title, kept }));
+        }
+        let keys = vec![(self.nodes[input].schema.clone(), key)];
+        let operator = Box::new(Recompute::new(program, keys, (0..group.len()).collect())?);
+        let kept = match group.is_empty() {
+            true => "recomputed: all rows are kept and aggregated again when one has changed",
+            false => "recomputed: all rows are kept by group; a change costs its group",
+        };
+        Ok(self.add(New { operator, inputs: vec![input], schema, arrival: Arrival::Changing, unique, title, kept }))
+    }
+
+    /// The aggregates, if all of them are linear.
+    fn linear(&self, aggregate: &Aggregate, input: &DFSchemaRef) -> Result<Option<Vec<operators::Aggregate>>> {
+        let results = aggregate.schema.fields().iter().skip(aggregate.group_expr.len());
+        let mut linear = Vec::with_capacity(aggregate.aggr_expr.len());
+        for (expression, result) in aggregate.aggr_expr.iter().zip(results) {
+            let Expr::AggregateFunction(AggregateFunction { func, params }) = expression.clone().unalias() else { return Ok(None) };
+            let AggregateFunctionParams { args, distinct, filter, .. } = params;
+            let types = args.iter().map(|argument| Ok(argument.get_type(input)?)).collect::<Result<Vec<_>>>()?;
+            let accumulator = match distinct {
+                true => None,
+                false => accumulator_for(func.name(), &types, result.data_type()),
+            };
+            let Some(accumulator) = accumulator else { return Ok(None) };
+            let arguments = args.iter().map(|argument| self.physical(argument, input)).collect::<Result<Vec<_>>>()?;
+            let filter = filter.map(|filter| self.physical(&filter, input)).transpose()?;
+            linear.push(operators::Aggregate { arguments, filter, accumulator });
+        }
+        Ok(Some(linear))
+    }
+}
+
+fn only(leaves: Vec<LogicalPlan>) -> Result<LogicalPlan> {
+    leaves.into_iter().next().ok_or_else(|| Error::internal("a program without a leaf"))
+}
+
+/// The input with a column for each group expression, and these columns.
+fn with_group_columns(aggregate: &Aggregate) -> Result<(LogicalPlan, Vec<datafusion::common::Column>)> {
+    let input = aggregate.input.as_ref();
+    let mut columns = Vec::with_capacity(aggregate.group_expr.len());
+    let mut computed = Vec::new();
+    for (number, expression) in aggregate.group_expr.iter().enumerate() {
+        columns.push(match expression {
+            Expr::Column(column) => column.clone(),
+            other => {
+                let name = format!("__group_{number}");
+                computed.push(other.clone().unalias().alias(&name));
+                datafusion::common::Column::new_unqualified(name)
+            }
+        });
+    }
+    if computed.is_empty() {
+        return Ok((input.clone(), columns));
+    }
+    let all = input.schema().columns().into_iter().map(Expr::Column).chain(computed);
+    Ok((LogicalPlanBuilder::from(input.clone()).project(all)?.build()?, columns))
+}
+
+/// Grouping sets as the union of an aggregate for each.
+fn one_by_one(aggregate: &Aggregate) -> Result<LogicalPlan> {
+    let enumerated = enumerate_grouping_sets(aggregate.group_expr.clone())?;
+    let sets: Vec<Vec<Expr>> = match enumerated.as_slice() {
+        [Expr::GroupingSet(GroupingSet::GroupingSets(sets))] => sets.clone(),
+        [Expr::GroupingSet(GroupingSet::Rollup(all))] => (0..=all.len()).map(|count| all[..count].to_vec()).collect(),
+        [Expr::GroupingSet(GroupingSet::Cube(all))] => (0..1_u32 << all.len()).map(|mask| masked(all, mask)).collect(),
+        _ => return Err(Error::unsupported("this combination of grouping sets cannot be kept in a view")),
+    };
+    let all: Vec<Expr> = match aggregate.group_expr.as_slice() {
+        [Expr::GroupingSet(set)] => set.distinct_expr().into_iter().cloned().collect(),
+        _ => return Err(Error::unsupported("grouping sets beside other group columns cannot be kept in a view")),
+    };
+    let mut seen: HashMap<Vec<bool>, u64> = HashMap::new();
+    let parts = sets.iter().map(|set| {
+        let left_out: Vec<bool> = all.iter().map(|expression| !set.contains(expression)).collect();
+        let ordinal = seen.entry(left_out.clone()).or_default();
+        let part = one_set(aggregate, &all, &left_out, *ordinal);
+        *ordinal += 1;
+        part
+    });
+    let mut parts = parts.collect::<Result<Vec<_>>>()?.into_iter();
+    let first = parts.next().ok_or_else(|| Error::internal("grouping sets without a set"))?;
+    let union = parts.try_fold(LogicalPlanBuilder::from(first), |union, part| union.union(part))?;
+    Ok(union.build()?)
+}
+
+fn masked(all: &[Expr], mask: u32) -> Vec<Expr> {
+    all.iter().enumerate().filter(|(bit, _)| mask & (1 << bit) != 0).map(|(_, expression)| expression.clone()).collect()
+}
+
+/// The aggregate over one grouping set: null for what is left out, and the number that GROUPING() looks at.
+fn one_set(aggregate: &Aggregate, all: &[Expr], left_out: &[bool], ordinal: u64) -> Result<LogicalPlan> {
+    let kept: Vec<Expr> = all.iter().zip(left_out).filter(|(_, out)| !**out).map(|(expression, _)| expression.clone()).collect();
+    let grouped = LogicalPlan::Aggregate(Aggregate::try_new(aggregate.input.clone(), kept, aggregate.aggr_expr.clone())?);
+    let mut made = grouped.schema().columns().into_iter().map(Expr::Column);
+    let mut columns = Vec::with_capacity(aggregate.schema.fields().len());
+    let mut fields = aggregate.schema.fields().iter();
+    for out in left_out {
+        let field = fields.next().ok_or_else(|| Error::internal("a grouping set has more columns than its aggregate"))?;
+        columns.push(match out {
+            true => Expr::Literal(ScalarValue::try_from(field.data_type())?, None),
+            false => made.next().ok_or_else(|| Error::internal("an aggregate lacks a group column"))?,
+        });
+    }
+    let id = left_out.iter().fold(0_u64, |id, out| (id << 1) | u64::from(*out)) | (ordinal << left_out.len());
+    let field = fields.next().ok_or_else(|| Error::internal("grouping sets without a grouping id"))?;
+    columns.push(Expr::Literal(ScalarValue::UInt64(Some(id)).cast_to(field.data_type())?, None));
+    columns.extend(made);
+    let named = columns.into_iter().enumerate().map(|(number, column)| column.alias(format!("__set_{number}")));
+    Ok(LogicalPlanBuilder::from(grouped).project(named)?.build()?)
+}
+
+fn title(aggregate: &Aggregate) -> String {
+    match (aggregate.group_expr.is_empty(), aggregate.aggr_expr.is_empty()) {
+        (true, _) => format!("Aggregate {}", list(&aggregate.aggr_expr)),
+        (false, true) => format!("Distinct {}", list(&aggregate.group_expr)),
+        (false, false) => format!("Aggregate {} by {}", list(&aggregate.aggr_expr), list(&aggregate.group_expr)),
+    }
+}

@@ -1,0 +1,4 @@
+-- Every bid with what a table says about its auction.
+SELECT b.auction, b.bidder, b.price, b.date_time, s.value
+FROM bid AS b
+JOIN side_input AS s ON b.auction % 10000 = s.key
