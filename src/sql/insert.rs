@@ -36,7 +36,7 @@ pub fn parse(reader: &mut Reader) -> Result<Insert> {
         return Err(Error::unsupported("INSERT without VALUES or SELECT is not supported").at(start));
     };
     query::check(source, reader.text())?;
-    windows::expand(source, reader.text())?;
+    windows::expand(source.as_mut(), reader.text())?;
     let TableObject::TableName(written) = &insert.table else {
         return Err(Error::unsupported("INSERT into a function is not supported").at(start));
     };

@@ -210,7 +210,7 @@ impl<'a> Reader<'a> {
         let mut query = self.run(Parser::parse_query).map_err(query::name_missing_clause)?;
         literals::widen(query.as_mut());
         query::check(&query, self.text)?;
-        windows::expand(&mut query, self.text)?;
+        windows::expand(query.as_mut(), self.text)?;
         Ok(query)
     }
 

@@ -1,14 +1,14 @@
 //! What `UPDATE`, `DELETE` and `MERGE` have in common: a table whose rows they change, and a query that finds these rows where they stand.
 
 use sqlparser::ast::{
-    self, CastKind, Expr, Ident, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins, Value, Visit,
+    self, CastKind, Expr, Ident, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins, Value, Visit, VisitMut,
 };
 use sqlparser::parser::Parser;
 
 use super::dialect::LakewireDialect;
 use super::object::{PlacedName, object_name};
-use super::query;
 use super::reader::Reader;
+use super::{query, windows};
 use crate::error::{Error, Result};
 use crate::model::SqlType;
 use crate::model::name::{fold, quote};
@@ -146,9 +146,10 @@ pub(super) fn relations(reader: &mut Reader) -> Result<Vec<TableWithJoins>> {
     relations.into_iter().map(|relation| checked(relation, reader)).collect()
 }
 
-/// Refuses what a query within would not do.
-pub(super) fn checked<T: Visit>(part: T, reader: &Reader) -> Result<T> {
+/// Refuses what a query within would not do, and has its windows be subqueries.
+pub(super) fn checked<T: Visit + VisitMut>(mut part: T, reader: &Reader) -> Result<T> {
     query::check_within(&part, reader.text())?;
+    windows::expand(&mut part, reader.text())?;
     Ok(part)
 }
 

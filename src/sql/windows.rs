@@ -21,9 +21,9 @@ use crate::model::name::fold;
 /// How many windows of one `hop` a row may fall in: each is a row of the result.
 const WINDOWS_PER_ROW_MAX: i64 = 1000;
 
-/// Rewrites all window functions of a query. `text` is what it was parsed from.
-pub fn expand(query: &mut Query, text: &str) -> Result<()> {
-    match VisitMut::visit(query, &mut Expand { text }) {
+/// Rewrites all window functions of a query, or of a part of a statement. `text` is what it was parsed from.
+pub fn expand(part: &mut impl VisitMut, text: &str) -> Result<()> {
+    match part.visit(&mut Expand { text }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
