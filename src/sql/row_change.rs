@@ -56,8 +56,7 @@ impl ChangedTable {
     /// Of the rows of this table and what it is joined with those for which `selection` holds: their addresses, `action`, and the values.
     pub(super) fn rows(&self, search: Search, named: Addressed) -> Result<Query> {
         let alias = &self.alias;
-        let [schema, table, file, row, action] =
-            [named.schema, self.name.name.as_str(), named.file, named.row, named.action].map(|name| quoted(name));
+        let [schema, table, file, row, action] = [named.schema, self.name.name.as_str(), named.file, named.row, named.action].map(quoted);
         let template = format!(
             "SELECT {alias}.{file} AS {file}, {alias}.{row} AS {row}, 0 AS {action} FROM {schema}.{table} AS {alias} ORDER BY {file} NULLS LAST, {row}"
         );
