@@ -102,7 +102,7 @@ impl StateStore {
         let mut bodies = vec![];
         let mut open = OpenObject::new(epoch);
         for (name, state) in states {
-            for (kind, changes) in self.to_save(&name, state)? {
+            if let Some((kind, changes)) = self.to_save(&name, state)? {
                 if kind == PartKind::Base {
                     self.forget(&name, epoch, now_micros);
                 }

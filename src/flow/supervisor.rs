@@ -139,7 +139,10 @@ impl Supervisor {
             }
             let status = self.jobs.lock().get(&view).map(|entry| entry.status.get());
             let state = status.as_ref().map_or(JobState::Failed, |status| status.state);
-            if matches!(state, JobState::Failed | JobState::Paused) && published.newest().is_none() {
+            if matches!(state, JobState::Failed | JobState::Paused) {
+                if published.newest().is_some() {
+                    return Ok(());
+                }
                 let error = status.and_then(|status| status.error);
                 let unpopulated = Error::state(format!("materialized view \"{name}\" has not been populated"))
                     .with_detail(error.unwrap_or_else(|| format!("its job is {}", state.as_str())))

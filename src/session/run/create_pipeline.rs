@@ -189,10 +189,7 @@ async fn check(session: &Session, create: &CreatePipeline, pipeline: &Object, ca
     };
     let inputs: Vec<Input> = spec.sources.iter().map(|(source, _)| input(session, source)).collect::<Result<_>>()?;
     let at_query = |error: Error| sql::locate(error, &create.query_text).shifted(create.query_offset);
-<<<<<<< HEAD
     let compiled = Compiled::new(&work.query, &inputs, &work.expectations).await.map_err(at_query)?;
-=======
-    let compiled = Compiled::new(&spec.query, &inputs, &spec.expectations).await.map_err(at_query)?;
     if create.emit == Emit::OnWindowClose {
         return Err(Error::unsupported(
             "EMIT ON WINDOW CLOSE is for a query that groups by windows, and this one looks at one row at a time",
@@ -200,7 +197,6 @@ async fn check(session: &Session, create: &CreatePipeline, pipeline: &Object, ca
         .with_hint("leave it out")
         .at(create.query_offset + 1));
     }
->>>>>>> main
     let has_columns = inputs.iter().all(|input| !input.columns.is_empty());
     if has_columns {
         let table = work.target.table.refresh().await?;

@@ -49,6 +49,11 @@ impl Kept {
         state.fingerprint == self.fingerprint
     }
 
+    /// Whether the answer changes as time passes, also if nothing comes.
+    pub fn follows_the_clock(&self) -> bool {
+        self.dataflow.follows_the_clock()
+    }
+
     /// Whether there was a tick, in this run or an earlier one.
     pub fn has_begun(&self) -> bool {
         self.has_begun

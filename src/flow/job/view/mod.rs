@@ -48,6 +48,8 @@ const TICK_ROWS_MAX: usize = 200_000;
 /// Nor more bytes of the sources.
 const TICK_BYTES_MAX: usize = 64 << 20;
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// How often a view that follows the clock looks at it when nothing comes.
+const CLOCK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What an input has for a tick.
 #[derive(Default)]
@@ -182,6 +184,9 @@ impl<'a> Job<'a> {
         polling.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let wake = self.inputs.sources.wake();
         let has_tables = self.inputs.has_tables();
+        let follows_the_clock = self.kept.follows_the_clock();
+        let mut clock = interval(CLOCK_INTERVAL);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let published = self.published.clone();
         if standing.has_waiting() {
             self.inputs.mark().await?;
@@ -212,6 +217,7 @@ impl<'a> Job<'a> {
                 }
                 () = wake.notified() => self.is_awake = true,
                 () = self.inputs.kept.changed() => self.is_awake = true,
+                _ = clock.tick(), if follows_the_clock => self.tick_on_time().await?,
                 _ = polling.tick(), if has_tables => self.inputs.poll().await,
                 () = sleep_until(self.next_tick), if self.is_awake => {}
                 () = sleep_until(self.epoch.due()), if self.is_dirty => {}
@@ -298,6 +304,21 @@ impl<'a> Job<'a> {
         self.is_dirty = true;
         self.publish();
         crash_point(fault::VIEW_TICK_PUBLISHED);
+        Ok(())
+    }
+
+    /// A tick without input, for what time alone does.
+    async fn tick_on_time(&mut self) -> Result<()> {
+        if !self.kept.has_begun() {
+            return Ok(());
+        }
+        let inputs = self.inputs.batches(&self.inputs.nothing())?;
+        let changed = self.kept.tick(&inputs, self.services.clock.now_micros()).await?;
+        if !changed.is_empty() {
+            self.epoch.totals().rows_out += changed.len() as u64;
+            self.is_dirty = true;
+            self.publish();
+        }
         Ok(())
     }
 
