@@ -218,6 +218,10 @@ fn as_weights(array: ArrayRef) -> Int64Array {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn rows(values: &[i64]) -> RecordBatch {
@@ -250,5 +254,62 @@ mod tests {
         let changes = Changes::new(rows(&[1, 2]), vec![-1, 4].into());
         assert_eq!(pairs(&Changes::from_batch(&changes.to_batch().unwrap()).unwrap()), pairs(&changes));
         assert!(Changes::from_batch(&Changes::inserted(rows(&[7])).to_batch().unwrap()).unwrap().are_inserts());
+    }
+
+    /// Numbers and their weights: many of them alike.
+    fn some() -> impl Strategy<Value = Vec<(i64, i64)>> {
+        prop::collection::vec((0..4_i64, -2..3_i64), 0..10)
+    }
+
+    fn changes(pairs: &[(i64, i64)]) -> Changes {
+        let (values, weights): (Vec<i64>, Vec<i64>) = pairs.iter().copied().unzip();
+        match weights.iter().all(|weight| *weight == 1) {
+            true => Changes::inserted(rows(&values)),
+            false => Changes::new(rows(&values), weights.into()),
+        }
+    }
+
+    fn sums(pairs: &[(i64, i64)]) -> BTreeMap<i64, i64> {
+        let mut sums = BTreeMap::new();
+        pairs.iter().for_each(|(value, weight)| *sums.entry(*value).or_default() += weight);
+        sums.retain(|_, sum| *sum != 0);
+        sums
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn changes_are_sums(left in some(), right in some(), keep in prop::collection::vec(any::<bool>(), 10)) {
+            let (one, other) = (changes(&left), changes(&right));
+            let both = Changes::concat(&one.schema(), &[one.clone(), other.clone()]).unwrap();
+            let all = [left.clone(), right.clone()].concat();
+            prop_assert_eq!(pairs(&both), all.clone());
+            let consolidated = both.consolidated().unwrap();
+            prop_assert_eq!(consolidated.len(), sums(&all).len());
+            prop_assert_eq!(sums(&pairs(&consolidated)), sums(&all));
+            prop_assert_eq!(pairs(&Changes::from_batch(&both.to_batch().unwrap()).unwrap()), all.clone());
+            prop_assert!(Changes::concat(&one.schema(), &[both.clone(), both.negated()]).unwrap().consolidated().unwrap().is_empty());
+            let kept: Vec<_> = left.iter().zip(&keep).filter(|(_, keep)| **keep).map(|(pair, _)| *pair).collect();
+            let mask = BooleanArray::from(keep[..left.len()].to_vec());
+            prop_assert_eq!(pairs(&one.filter(&mask).unwrap()), kept);
+            let backwards = UInt32Array::from_iter_values((0..left.len() as u32).rev());
+            let reversed: Vec<_> = left.iter().rev().copied().collect();
+            prop_assert_eq!(pairs(&one.take(&backwards).unwrap()), reversed);
+            let repeated: usize = left.iter().map(|(_, weight)| (*weight).max(0) as usize).sum();
+            prop_assert_eq!(one.repeated().unwrap().num_rows(), repeated);
+        }
+
+        #[test]
+        fn rows_of_nothing_are_counted(weights in prop::collection::vec(-2..3_i64, 0..6)) {
+            let rows = without_columns(&RecordBatch::new_empty(Arc::new(Schema::empty())), weights.len()).unwrap();
+            let changes = Changes::new(rows, weights.clone().into());
+            let sum: i64 = weights.iter().sum();
+            let consolidated = changes.consolidated().unwrap();
+            prop_assert_eq!((0..consolidated.len()).map(|row| consolidated.weight(row)).collect::<Vec<_>>(), [sum].into_iter().filter(|sum| *sum != 0).collect::<Vec<_>>());
+            let repeated: usize = weights.iter().map(|weight| (*weight).max(0) as usize).sum();
+            prop_assert_eq!(changes.repeated().unwrap().num_rows(), repeated);
+            prop_assert_eq!(Changes::from_batch(&changes.to_batch().unwrap()).unwrap().len(), weights.len());
+        }
     }
 }

@@ -49,9 +49,8 @@ fn columns(reader: &mut Reader) -> Result<(Vec<ColumnDef>, Option<Watermark>)> {
             }
         }
     })?;
-    match &watermark {
-        Some(found) => watermark::check(found, &columns)?,
-        None => {}
+    if let Some(found) = &watermark {
+        watermark::check(found, &columns)?;
     }
     Ok((columns, watermark))
 }

@@ -78,11 +78,6 @@ impl Arrangement {
         })
     }
 
-    /// Distinct rows.
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
@@ -258,7 +253,7 @@ impl State for Arrangement {
     }
 
     fn rows(&self) -> usize {
-        self.len()
+        self.rows.len()
     }
 
     fn bytes(&self) -> usize {

@@ -21,19 +21,22 @@ mod relation;
 mod state;
 #[cfg(test)]
 mod tests;
+mod watermark;
 
 use arrow::datatypes::SchemaRef;
 use sqlparser::ast::Query;
 
+use crate::catalog::Emit;
 use crate::error::{Error, Result};
 use crate::model::Changes;
 
 use lower::lower;
 use operators::Operator;
+use watermark::Watermarks;
 
 pub use arrangement::{Arrangement, Became, RowNumber};
 pub use operators::Moment;
-pub use relation::{Arrival, Relation};
+pub use relation::{Arrival, Relation, Watermark};
 pub use state::State;
 
 /// A query that is kept.
@@ -41,6 +44,7 @@ pub struct Dataflow {
     relations: Vec<Relation>,
     nodes: Vec<Node>,
     schema: SchemaRef,
+    watermarks: Watermarks,
     has_begun: bool,
 }
 
@@ -75,10 +79,16 @@ pub struct StateSize {
 impl Dataflow {
     /// Plans `query` over `relations`. What cannot be kept is refused by name.
     pub async fn plan(query: &Query, relations: &[Relation]) -> Result<Dataflow> {
+        Dataflow::plan_to_emit(query, relations, Emit::OnChange).await
+    }
+
+    /// The same, of a query that may say when its rows are given.
+    pub async fn plan_to_emit(query: &Query, relations: &[Relation], emit: Emit) -> Result<Dataflow> {
         let planned = plan::plan(query, relations).await?;
-        let nodes = lower(&planned, relations).await?;
+        let watermarks = Watermarks::new(relations.len());
+        let nodes = lower(&planned, relations, emit, &watermarks).await?;
         let schema = nodes.last().ok_or_else(|| Error::internal("a dataflow without operators"))?.schema.clone();
-        Ok(Dataflow { relations: relations.to_vec(), nodes, schema, has_begun: false })
+        Ok(Dataflow { relations: relations.to_vec(), nodes, schema, watermarks, has_begun: false })
     }
 
     /// The columns of the answer.
@@ -99,6 +109,21 @@ impl Dataflow {
     /// Columns that no two rows of the answer have alike, if that is known.
     pub fn unique(&self) -> Option<&[usize]> {
         self.last().unique.as_deref()
+    }
+
+    /// Says that no row of a relation is expected any more whose time is before this. Takes effect at the next tick; a watermark does not go
+    /// back. Of partitions that are read side by side, the one that is least far counts.
+    pub fn advance_watermark(&self, relation: usize, micros: i64) {
+        self.watermarks.advance(relation, micros);
+    }
+
+    /// Rows that came when their window had closed and were left out, since this was made.
+    pub fn late_rows(&self) -> u64 {
+        let late = |node: &Node| match &node.kind {
+            Kind::Operator(operator) => operator.late_rows(),
+            Kind::Input(_) => 0,
+        };
+        self.nodes.iter().map(late).sum()
     }
 
     /// Whether rows come or go by themselves as the clock moves: then it wants a tick now and then, also without input.

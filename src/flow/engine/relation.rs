@@ -13,6 +13,15 @@ pub struct Relation {
     pub arrival: Arrival,
     /// Columns at the end of `schema` that appear only where they are named.
     pub hidden: usize,
+    pub watermark: Option<Watermark>,
+}
+
+/// Which column says how far the relation's times have come: whoever feeds the dataflow looks at it (`Dataflow::advance_watermark`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watermark {
+    pub column: usize,
+    /// How much later than others a row may come.
+    pub lateness_micros: i64,
 }
 
 /// How rows come.
@@ -29,11 +38,15 @@ impl Relation {
     pub fn source(name: Name, schema: &Schema) -> Relation {
         let metadata = crate::flow::compile::METADATA_COLUMNS.map(|name| Arc::new(metadata_field(name)));
         let fields: Vec<Arc<Field>> = schema.fields().iter().cloned().chain(metadata.iter().cloned()).collect();
-        Relation { name, schema: Arc::new(Schema::new(fields)), arrival: Arrival::AppendOnly, hidden: metadata.len() }
+        Relation { name, schema: Arc::new(Schema::new(fields)), arrival: Arrival::AppendOnly, hidden: metadata.len(), watermark: None }
+    }
+
+    pub fn with_watermark(self, watermark: Watermark) -> Relation {
+        Relation { watermark: Some(watermark), ..self }
     }
 
     /// A table or a view.
     pub fn table(name: Name, schema: SchemaRef) -> Relation {
-        Relation { name, schema, arrival: Arrival::Changing, hidden: 0 }
+        Relation { name, schema, arrival: Arrival::Changing, hidden: 0, watermark: None }
     }
 }

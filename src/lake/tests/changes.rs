@@ -190,3 +190,37 @@ async fn changes_that_are_gone_are_said_to_be() {
     assert_eq!(error.kind(), Kind::State, "{error:?}");
     assert!(error.hint().unwrap().contains("begin anew"), "{error:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_followed_is_refused_by_name() {
+    let folder = TempDir::new().unwrap();
+    let table = open(&folder).await.table("t").unwrap();
+    table.create(id_and_kind(), &[], "t").await.unwrap();
+    append(&table, batch(0..50, "a")).await;
+    let log = folder.path().join("t/_delta_log");
+    let lines = |version: i64| std::fs::read_to_string(log.join(format!("{version:020}.json"))).unwrap();
+
+    // A commit that marks rows of a file as deleted.
+    let add = lines(1).lines().find(|line| line.contains("\"add\"")).unwrap().to_string();
+    let mut marked: serde_json::Value = serde_json::from_str(&add).unwrap();
+    let vector = serde_json::json!({ "storageType": "i", "pathOrInlineDv": "x", "sizeInBytes": 1, "cardinality": 5 });
+    marked["add"]["deletionVector"] = vector;
+    let remove = serde_json::json!({ "remove": { "path": marked["add"]["path"], "dataChange": true, "size": marked["add"]["size"] } });
+    std::fs::write(log.join("00000000000000000002.json"), format!("{remove}\n{marked}")).unwrap();
+    let to = table.refresh().await.unwrap();
+    let error = feed(&table, Some(1), &to).next().await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Unsupported, "{error:?}");
+    assert!(error.detail().unwrap().contains("deletion vectors") && error.hint().is_some(), "{error:?}");
+
+    // A commit that gives a column another type. From that version on the table can be followed again.
+    std::fs::remove_file(log.join("00000000000000000002.json")).unwrap();
+    let retyped = lines(0).lines().find(|line| line.contains("metaData")).unwrap().replace("\\\"long\\\"", "\\\"string\\\"");
+    std::fs::write(log.join("00000000000000000002.json"), retyped).unwrap();
+    let table = open(&folder).await.table("t").unwrap();
+    let to = table.refresh().await.unwrap();
+    assert_eq!(to.schema().field(0).data_type(), &DataType::Utf8);
+    let error = feed(&table, Some(1), &to).next().await.unwrap_err();
+    assert_eq!(error.kind(), Kind::State, "{error:?}");
+    assert!(error.detail().unwrap().contains("\"id\"") && error.hint().unwrap().contains("begin anew"), "{error:?}");
+    assert!(feed(&table, Some(2), &to).next().await.unwrap().is_none());
+}

@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::common::{DFSchemaRef, ScalarValue};
+use arrow::datatypes::SchemaRef;
+use datafusion::common::{Column, DFSchemaRef, ScalarValue};
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
 use datafusion::logical_expr::utils::enumerate_grouping_sets;
 use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, GroupingSet, LogicalPlan, LogicalPlanBuilder};
 
 use super::{Lowering, New, list};
 use crate::error::{Error, Result};
-use crate::flow::engine::operators::{self, Linear, Merge, Recompute, accumulator_for};
+use crate::flow::engine::operators::{self, First, Linear, Merge, Recompute, accumulator_for};
 use crate::flow::engine::program::{Program, nullable};
 use crate::flow::engine::relation::Arrival;
 
@@ -27,13 +28,27 @@ impl Lowering<'_> {
         let schema = nullable(aggregate.schema.as_arrow());
         let title = title(aggregate);
         let unique = Some((0..key.len()).collect());
+        if aggregate.aggr_expr.is_empty() && self.are_unique(input, &key) {
+            let columns: Vec<Expr> = group.into_iter().map(Expr::Column).collect();
+            return self.project(input, below.schema(), &columns, schema);
+        }
+        if self.nodes[input].arrival == Arrival::AppendOnly
+            && let Some(arguments) = firsts(aggregate)
+        {
+            return self.first(input, &below, &group, arguments, schema, title);
+        }
         if let Some(aggregates) = self.linear(aggregate, below.schema())? {
+            // Of rows that only come, the distinct ones only come too.
+            let arrival = match aggregates.is_empty() {
+                true => self.nodes[input].arrival,
+                false => Arrival::Changing,
+            };
             let operator = Box::new(Linear::new(&self.nodes[input].schema, key, aggregates, schema.clone())?);
             let kept = match aggregate.aggr_expr.is_empty() {
                 true => "a count per distinct row; a change costs itself",
                 false => "sums per group; a change costs itself and its group's row",
             };
-            return Ok(self.add(New { operator, inputs: vec![input], schema, arrival: Arrival::Changing, unique, title, kept }));
+            return Ok(self.add(New { operator, inputs: vec![input], schema, arrival, unique, title, kept }));
         }
         let group = group.into_iter().map(Expr::Column).collect::<Vec<_>>();
         let build = |leaf: LogicalPlan| Aggregate::try_new(Arc::new(leaf), group.clone(), aggregate.aggr_expr.clone());
@@ -53,6 +68,29 @@ impl Lowering<'_> {
             false => "recomputed: all rows are kept by group; a change costs its group",
         };
         Ok(self.add(New { operator, inputs: vec![input], schema, arrival: Arrival::Changing, unique, title, kept }))
+    }
+
+    /// Whether no two rows are alike in these columns: there is nothing for DISTINCT to do.
+    fn are_unique(&self, input: usize, columns: &[usize]) -> bool {
+        self.nodes[input].unique.as_ref().is_some_and(|unique| unique.iter().all(|column| columns.contains(column)))
+    }
+
+    /// DISTINCT ON without an order, of rows that only come: the key and what is shown of its first row.
+    fn first(
+        &mut self,
+        input: usize,
+        below: &LogicalPlan,
+        group: &[Column],
+        arguments: Vec<Expr>,
+        schema: SchemaRef,
+        title: String,
+    ) -> Result<usize> {
+        let columns: Vec<Expr> = group.iter().cloned().map(Expr::Column).chain(arguments).collect();
+        let projected = self.project(input, below.schema(), &columns, schema.clone())?;
+        let operator = Box::new(First::new(&schema, group.len())?);
+        let unique = Some((0..group.len()).collect());
+        let kept = "the keys that were seen; a change costs itself";
+        Ok(self.add(New { operator, inputs: vec![projected], schema, arrival: Arrival::AppendOnly, unique, title, kept }))
     }
 
     /// The aggregates, if all of them are linear.
@@ -76,12 +114,29 @@ impl Lowering<'_> {
     }
 }
 
-fn only(leaves: Vec<LogicalPlan>) -> Result<LogicalPlan> {
+/// What is aggregated, if that is the first value of each in no order: DISTINCT ON.
+fn firsts(aggregate: &Aggregate) -> Option<Vec<Expr>> {
+    let first = |expression: &Expr| match expression.clone().unalias() {
+        Expr::AggregateFunction(AggregateFunction { func, params }) if func.name() == "first_value" => {
+            let AggregateFunctionParams { args, distinct, filter, order_by, null_treatment } = params;
+            let is_plain = !distinct && filter.is_none() && order_by.is_empty() && null_treatment.is_none();
+            is_plain.then(|| args.into_iter().next()).flatten()
+        }
+        _ => None,
+    };
+    match aggregate.group_expr.is_empty() || aggregate.aggr_expr.is_empty() {
+        true => None,
+        false => aggregate.aggr_expr.iter().map(first).collect(),
+    }
+}
+
+/// The leaf of a program that has one.
+pub(super) fn only(leaves: Vec<LogicalPlan>) -> Result<LogicalPlan> {
     leaves.into_iter().next().ok_or_else(|| Error::internal("a program without a leaf"))
 }
 
 /// The input with a column for each group expression, and these columns.
-fn with_group_columns(aggregate: &Aggregate) -> Result<(LogicalPlan, Vec<datafusion::common::Column>)> {
+pub(super) fn with_group_columns(aggregate: &Aggregate) -> Result<(LogicalPlan, Vec<Column>)> {
     let input = aggregate.input.as_ref();
     let mut columns = Vec::with_capacity(aggregate.group_expr.len());
     let mut computed = Vec::new();
@@ -91,7 +146,7 @@ fn with_group_columns(aggregate: &Aggregate) -> Result<(LogicalPlan, Vec<datafus
             other => {
                 let name = format!("__group_{number}");
                 computed.push(other.clone().unalias().alias(&name));
-                datafusion::common::Column::new_unqualified(name)
+                Column::new_unqualified(name)
             }
         });
     }
@@ -136,7 +191,11 @@ fn masked(all: &[Expr], mask: u32) -> Vec<Expr> {
 /// The aggregate over one grouping set: null for what is left out, and the number that GROUPING() looks at.
 fn one_set(aggregate: &Aggregate, all: &[Expr], left_out: &[bool], ordinal: u64) -> Result<LogicalPlan> {
     let kept: Vec<Expr> = all.iter().zip(left_out).filter(|(_, out)| !**out).map(|(expression, _)| expression.clone()).collect();
-    let grouped = LogicalPlan::Aggregate(Aggregate::try_new(aggregate.input.clone(), kept, aggregate.aggr_expr.clone())?);
+    // All rows are one group, of which nothing is asked.
+    let grouped = match kept.is_empty() && aggregate.aggr_expr.is_empty() {
+        true => LogicalPlanBuilder::empty(true).build()?,
+        false => LogicalPlan::Aggregate(Aggregate::try_new(aggregate.input.clone(), kept, aggregate.aggr_expr.clone())?),
+    };
     let mut made = grouped.schema().columns().into_iter().map(Expr::Column);
     let mut columns = Vec::with_capacity(aggregate.schema.fields().len());
     let mut fields = aggregate.schema.fields().iter();

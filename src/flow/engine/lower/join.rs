@@ -18,8 +18,8 @@ impl Lowering<'_> {
         }
         self.refuse_clock(&plan.expressions())?;
         let (left_keys, right_keys): (Vec<Expr>, Vec<Expr>) = join.on.iter().cloned().unzip();
-        let (left_plan, left_key) = with_key_columns(&join.left, left_keys)?;
-        let (right_plan, right_key) = with_key_columns(&join.right, right_keys)?;
+        let (left_plan, left_key) = with_key_columns(&join.left, left_keys, "__left_key")?;
+        let (right_plan, right_key) = with_key_columns(&join.right, right_keys, "__right_key")?;
         let inputs = vec![self.lower(&left_plan).await?, self.lower(&right_plan).await?];
         let combined: DFSchemaRef = Arc::new(left_plan.schema().join(right_plan.schema())?);
         let condition = join.filter.as_ref().map(|filter| self.physical(filter, &combined)).transpose()?;
@@ -75,15 +75,15 @@ fn kind(join_type: JoinType) -> (Alone, Alone, bool) {
     }
 }
 
-/// The side with a column for each key expression that is none, and where the keys are.
-fn with_key_columns(side: &Arc<LogicalPlan>, keys: Vec<Expr>) -> Result<(LogicalPlan, Vec<usize>)> {
+/// The side with a column for each key expression that is none, and where the keys are. The sides meet in one schema, so their names differ.
+fn with_key_columns(side: &Arc<LogicalPlan>, keys: Vec<Expr>, name: &str) -> Result<(LogicalPlan, Vec<usize>)> {
     let mut computed = Vec::new();
     let mut columns = Vec::with_capacity(keys.len());
     for (number, key) in keys.into_iter().enumerate() {
         columns.push(match key {
             Expr::Column(column) => column,
             other => {
-                let name = format!("__key_{number}");
+                let name = format!("{name}_{number}");
                 computed.push(other.alias(&name));
                 Column::new_unqualified(name)
             }

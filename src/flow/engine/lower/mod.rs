@@ -1,6 +1,8 @@
 //! From DataFusion's plan to operators. What has no operator of its own is run again over the keys that were touched, or as a whole.
 
 mod aggregate;
+mod bounds;
+mod close;
 mod join;
 mod temporal;
 mod whole;
@@ -22,13 +24,19 @@ use super::operators::{Constant, Filter, Map, Operator, Stateless, Union};
 use super::plan::Planned;
 use super::program::{Program, nullable};
 use super::relation::{Arrival, Relation};
+use super::watermark::Watermarks;
 use super::{Kind, Node};
+use crate::catalog::Emit;
 use crate::error::{Error, Result};
 
 /// The operators of a plan, each after its inputs, the answer last.
-pub async fn lower(planned: &Planned, relations: &[Relation]) -> Result<Vec<Node>> {
-    let mut lowering = Lowering { state: &planned.state, relations, nodes: vec![], known: HashMap::new() };
-    let last = lowering.lower(&planned.logical).await?;
+pub async fn lower(planned: &Planned, relations: &[Relation], emit: Emit, watermarks: &Watermarks) -> Result<Vec<Node>> {
+    let watermarks = watermarks.clone();
+    let mut lowering = Lowering { state: &planned.state, relations, watermarks, nodes: vec![], known: HashMap::new() };
+    let last = match emit {
+        Emit::OnChange => lowering.lower(&planned.logical).await?,
+        Emit::OnWindowClose => lowering.on_window_close(&planned.logical).await?,
+    };
     // The answer must be the last node, also where it is an input or stands in the plan twice.
     if last + 1 != lowering.nodes.len() {
         let schema = lowering.nodes[last].schema.clone();
@@ -40,6 +48,7 @@ pub async fn lower(planned: &Planned, relations: &[Relation]) -> Result<Vec<Node
 struct Lowering<'a> {
     state: &'a SessionState,
     relations: &'a [Relation],
+    watermarks: Watermarks,
     nodes: Vec<Node>,
     /// What was lowered already: a part that stands in the plan twice is kept once.
     known: HashMap<LogicalPlan, usize>,

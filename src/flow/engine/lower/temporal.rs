@@ -2,12 +2,12 @@
 
 use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::logical_expr::expr::Cast;
 use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, Operator, cast, col};
 
+use super::bounds::keeps_order_of;
 use super::{Lowering, New};
 use crate::error::{Error, Result};
-use crate::flow::engine::operators::{Comparison, NOW, Temporal, now_schema};
+use crate::flow::engine::operators::{Bound, Comparison, Late, NOW, Temporal, now_schema};
 use crate::flow::engine::relation::Arrival;
 use crate::flow::now;
 use arrow::datatypes::DataType;
@@ -39,8 +39,8 @@ impl Lowering<'_> {
                 false => self.nodes[node].arrival,
             };
             let time = self.physical(&time, input_schema)?;
-            let bound = self.physical(&bound, &now_columns)?;
-            let operator = Box::new(Temporal::new(schema.clone(), time, comparison, bound)?);
+            let bound = Bound::Clock(self.physical(&bound, &now_columns)?);
+            let operator = Box::new(Temporal::new(schema.clone(), time, comparison, bound, Late::Show)?);
             let kept = match comparison.shows_what_is_ahead() {
                 true => "rows by their time; they leave by themselves and are forgotten",
                 false => "rows whose time is ahead; they come by themselves",
@@ -99,18 +99,8 @@ fn one(time: &Expr, comparison: Comparison, bound: &Expr, condition: &Expr) -> R
 fn is_bound(expression: &Expr) -> bool {
     match expression {
         Expr::Literal(..) => true,
-        Expr::ScalarFunction(call) => match call.func.name() {
-            "now" | "current_date" => true,
-            "date_trunc" => call.args.last().is_some_and(is_bound),
-            "date_bin" => call.args.get(1).is_some_and(is_bound),
-            _ => false,
-        },
-        Expr::Cast(Cast { expr, .. }) => is_bound(expr),
-        Expr::Alias(alias) => is_bound(&alias.expr),
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus | Operator::Minus, right }) => {
-            is_bound(left) && matches!(right.as_ref(), Expr::Literal(..)) && !matches!(left.as_ref(), Expr::Literal(..))
-        }
-        _ => false,
+        Expr::ScalarFunction(call) if matches!(call.func.name(), "now" | "current_date") => true,
+        _ => keeps_order_of(expression).is_some_and(is_bound),
     }
 }
 

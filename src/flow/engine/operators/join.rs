@@ -409,8 +409,8 @@ impl Operator for Join {
         Changes::concat(&self.schema, &made)
     }
 
-    fn states(&mut self) -> Vec<(&'static str, &mut dyn State)> {
-        vec![("left", &mut self.left.rows), ("right", &mut self.right.rows)]
+    fn states(&mut self) -> Vec<(String, &mut dyn State)> {
+        vec![("left".to_string(), &mut self.left.rows), ("right".to_string(), &mut self.right.rows)]
     }
 
     fn restored(&mut self) {

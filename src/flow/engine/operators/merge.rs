@@ -99,7 +99,7 @@ impl Operator for Merge {
         self.merge(input.repeated()?).await
     }
 
-    fn states(&mut self) -> Vec<(&'static str, &mut dyn State)> {
-        vec![("states", &mut self.states)]
+    fn states(&mut self) -> Vec<(String, &mut dyn State)> {
+        vec![("states".to_string(), &mut self.states)]
     }
 }

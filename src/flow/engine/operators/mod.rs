@@ -1,7 +1,10 @@
 //! The operators: each takes the changes of its inputs in one tick and gives the changes of its output.
 
+mod bound;
 mod constant;
+mod each_tick;
 mod filter;
+mod first;
 mod join;
 mod linear;
 mod map;
@@ -17,15 +20,18 @@ use super::state::State;
 use crate::error::Result;
 use crate::model::Changes;
 
+pub use bound::{Bound, NOW, now_schema};
 pub use constant::Constant;
+pub use each_tick::EachTick;
 pub use filter::Filter;
+pub use first::First;
 pub use join::{Alone, Join, NullKeys, SideSpec};
 pub use linear::{Aggregate, Linear, accumulator_for};
 pub use map::Map;
 pub use merge::Merge;
 pub use recompute::Recompute;
 pub use stateless::Stateless;
-pub use temporal::{Comparison, NOW, Temporal, now_schema};
+pub use temporal::{Comparison, Late, Temporal};
 pub use union::Union;
 
 /// When a tick is.
@@ -44,13 +50,18 @@ pub trait Operator: Send {
     async fn tick(&mut self, inputs: &[Changes], moment: Moment) -> Result<Changes>;
 
     /// What it remembers, each with a name that is its own within the operator.
-    fn states(&mut self) -> Vec<(&'static str, &mut dyn State)> {
+    fn states(&mut self) -> Vec<(String, &mut dyn State)> {
         vec![]
     }
 
     /// Whether its output may change without any input.
     fn follows_the_clock(&self) -> bool {
         false
+    }
+
+    /// Rows that came too late and were left out, since it was made.
+    fn late_rows(&self) -> u64 {
+        0
     }
 
     /// All states were restored: what is derived from them and not saved has to be made anew.

@@ -21,9 +21,6 @@ pub struct Recompute {
     output: Arrangement,
 }
 
-/// What the states of inputs are called. More inputs share the last name with a number of their own in the manifest's list.
-const INPUT_NAMES: [&str; 8] = ["input", "input 2", "input 3", "input 4", "input 5", "input 6", "input 7", "input 8"];
-
 impl Recompute {
     /// `keys` has for each input its columns and the columns of its key; `output_key` are the columns of the result that hold the key.
     pub fn new(program: Program, keys: Vec<(SchemaRef, Vec<usize>)>, output_key: Vec<usize>) -> Result<Recompute> {
@@ -68,9 +65,9 @@ impl Operator for Recompute {
         }
     }
 
-    fn states(&mut self) -> Vec<(&'static str, &mut dyn State)> {
-        let inputs = INPUT_NAMES.into_iter().zip(&mut self.inputs).map(|(name, input)| (name, input as &mut dyn State));
-        inputs.chain([("output", &mut self.output as &mut dyn State)]).collect()
+    fn states(&mut self) -> Vec<(String, &mut dyn State)> {
+        let inputs = self.inputs.iter_mut().enumerate().map(|(number, input)| (format!("input {number}"), input as &mut dyn State));
+        inputs.chain([("output".to_string(), &mut self.output as &mut dyn State)]).collect()
     }
 }
 

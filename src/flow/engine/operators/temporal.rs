@@ -1,4 +1,4 @@
-//! A condition that compares a column with the clock: rows come, or go, by themselves when their time has come.
+//! Rows that come, or go, by themselves when their time has come: a comparison with the clock, or a window that waits for the watermark.
 //!
 //! Only rows whose time is still ahead are kept: those that are visible until then, or those that are not yet. What is behind is forgotten,
 //! for the clock does not go back.
@@ -6,21 +6,19 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, TimeUnit};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::physical_expr::PhysicalExpr;
 
+use super::bound::{Bound, as_integers};
 use super::{Moment, Operator};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::flow::engine::arrangement::Arrangement;
 use crate::flow::engine::program::evaluate;
 use crate::flow::engine::state::State;
 use crate::model::Changes;
 
-/// The column that `now()` is, in the expression of a bound.
-pub const NOW: &str = "__now";
 const TIME: &str = "__time";
 
 /// How a row's time is compared with the bound.
@@ -40,12 +38,24 @@ pub struct Temporal {
     /// Over the row.
     time: Arc<dyn PhysicalExpr>,
     comparison: Comparison,
-    /// Over `NOW` alone. Never becomes less.
-    bound: Arc<dyn PhysicalExpr>,
+    bound: Bound,
+    late: Late,
+    /// The bound of the last tick.
+    passed: Passed,
     schema: SchemaRef,
     /// The rows whose time is ahead, by their time, which is their last column.
     ahead: Arrangement,
     times: BTreeSet<i64>,
+    late_rows: u64,
+}
+
+/// What becomes of rows that come although the bound had passed their time before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Late {
+    /// They show at once.
+    Show,
+    /// They are counted and left out.
+    Drop,
 }
 
 impl Comparison {
@@ -64,28 +74,14 @@ impl Comparison {
     }
 }
 
-/// The columns that a bound is computed over.
-pub fn now_schema() -> SchemaRef {
-    Arc::new(Schema::new(vec![Field::new(NOW, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false)]))
-}
-
 impl Temporal {
-    pub fn new(schema: SchemaRef, time: Arc<dyn PhysicalExpr>, comparison: Comparison, bound: Arc<dyn PhysicalExpr>) -> Result<Temporal> {
+    pub fn new(schema: SchemaRef, time: Arc<dyn PhysicalExpr>, comparison: Comparison, bound: Bound, late: Late) -> Result<Temporal> {
         let mut fields = schema.fields().to_vec();
         fields.push(Arc::new(Field::new(TIME, DataType::Int64, true)));
         let key = vec![fields.len() - 1];
         let ahead = Arrangement::new(Arc::new(Schema::new(fields)), key)?;
-        Ok(Temporal { time, comparison, bound, schema, ahead, times: BTreeSet::new() })
-    }
-
-    fn bound_at(&self, now_micros: i64) -> Result<i64> {
-        let now = TimestampMicrosecondArray::from(vec![now_micros]).with_timezone("UTC");
-        let row = RecordBatch::try_new(now_schema(), vec![Arc::new(now)])?;
-        let bound = as_integers(&evaluate(&self.bound, &row)?)?;
-        match bound.is_valid(0) {
-            true => Ok(bound.value(0)),
-            false => Err(Error::data("a comparison with the clock has no value")),
-        }
+        let passed = Passed::new();
+        Ok(Temporal { time, comparison, bound, late, passed, late_rows: 0, schema, ahead, times: BTreeSet::new() })
     }
 
     /// Lets the bound pass the rows that were ahead of it.
@@ -110,10 +106,14 @@ impl Temporal {
     }
 
     /// The changes that show at once. Those of rows whose time is ahead are kept.
-    fn admit(&mut self, changes: &Changes, bound: i64) -> Result<Changes> {
+    fn admit(&mut self, changes: &Changes, bound: Option<i64>) -> Result<Changes> {
         let times = as_integers(&evaluate(&self.time, changes.rows())?)?;
-        let holds = |row: usize| times.is_valid(row) && self.comparison.holds(times.value(row), bound);
-        let shown: BooleanArray = (0..changes.len()).map(|row| Some(holds(row))).collect();
+        let holds = |row: usize| times.is_valid(row) && bound.is_some_and(|bound| self.comparison.holds(times.value(row), bound));
+        let is_late = |row: usize| {
+            self.late == Late::Drop && self.passed.last().is_some_and(|passed| self.comparison.holds(times.value(row), passed))
+        };
+        let shown: BooleanArray = (0..changes.len()).map(|row| Some(holds(row) && !is_late(row))).collect();
+        self.late_rows += (0..changes.len()).filter(|row| holds(*row) && is_late(*row)).count() as u64;
         let kept: BooleanArray = match self.comparison.shows_what_is_ahead() {
             true => shown.clone(),
             false => (0..changes.len()).map(|row| Some(times.is_valid(row) && !holds(row))).collect(),
@@ -132,35 +132,90 @@ impl Temporal {
     }
 }
 
-/// Times as integers that compare as they do.
-fn as_integers(times: &ArrayRef) -> Result<Int64Array> {
-    let integers = match times.data_type() {
-        DataType::Date32 => cast(&cast(times, &DataType::Int32)?, &DataType::Int64)?,
-        _ => cast(times, &DataType::Int64)?,
-    };
-    Ok(integers.as_primitive::<Int64Type>().clone())
-}
-
 #[async_trait]
 impl Operator for Temporal {
     async fn tick(&mut self, inputs: &[Changes], moment: Moment) -> Result<Changes> {
         let [input] = inputs else { unreachable!("a filter has one input") };
-        let bound = self.bound_at(moment.now_micros)?;
-        let passed = self.pass(bound)?;
+        let bound = self.bound.at(moment)?.max(self.passed.last());
+        let passed = match bound {
+            Some(bound) => self.pass(bound)?,
+            None => Changes::empty(self.schema.clone()),
+        };
         let admitted = self.admit(input, bound)?;
+        self.passed.set(bound);
         Changes::concat(&self.schema, &[passed, admitted])
     }
 
-    fn states(&mut self) -> Vec<(&'static str, &mut dyn State)> {
-        vec![("ahead", &mut self.ahead)]
+    fn states(&mut self) -> Vec<(String, &mut dyn State)> {
+        vec![("ahead".to_string(), &mut self.ahead), ("passed".to_string(), &mut self.passed)]
+    }
+
+    fn late_rows(&self) -> u64 {
+        self.late_rows
     }
 
     fn follows_the_clock(&self) -> bool {
-        true
+        matches!(self.bound, Bound::Clock(_))
     }
 
     fn restored(&mut self) {
         self.times = self.ahead.all().ok().into_iter().flat_map(|rows| last_column(&rows)).collect();
+    }
+}
+
+/// The bound of the last tick, as it is saved: a row for each that it was, of which the last counts.
+struct Passed {
+    schema: SchemaRef,
+    last: Option<i64>,
+    saved: Option<i64>,
+}
+
+impl Passed {
+    fn new() -> Passed {
+        Passed { schema: Arc::new(Schema::new(vec![Field::new("passed", DataType::Int64, false)])), last: None, saved: None }
+    }
+
+    fn last(&self) -> Option<i64> {
+        self.last
+    }
+
+    fn set(&mut self, bound: Option<i64>) {
+        self.last = bound;
+    }
+
+    fn row(&self, bound: Option<i64>) -> Result<Changes> {
+        let rows = Int64Array::from_iter_values(bound);
+        Ok(Changes::inserted(RecordBatch::try_new(self.schema.clone(), vec![Arc::new(rows)])?))
+    }
+}
+
+impl State for Passed {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn take_changes(&mut self) -> Result<Changes> {
+        let changed = self.last.filter(|_| self.last != self.saved);
+        self.saved = self.last;
+        self.row(changed)
+    }
+
+    fn everything(&self) -> Result<Changes> {
+        self.row(self.last)
+    }
+
+    fn restore(&mut self, changes: &Changes) -> Result<()> {
+        self.last = self.last.max(last_column(changes).into_iter().max());
+        self.saved = self.last;
+        Ok(())
+    }
+
+    fn rows(&self) -> usize {
+        usize::from(self.last.is_some())
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Passed>()
     }
 }
 

@@ -9,6 +9,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::datasource::MemTable;
 use datafusion::execution::runtime_env::RuntimeEnv;
 
+use crate::catalog::Emit;
 use crate::flow::engine::{Dataflow, Relation};
 use crate::model::{Changes, Name};
 use crate::sql;
@@ -49,6 +50,7 @@ impl Tables {
 
 pub struct Kept {
     pub query: String,
+    emit: Emit,
     pub dataflow: Dataflow,
     pub answer: Changes,
     /// By state, what was saved of it so far.
@@ -57,10 +59,14 @@ pub struct Kept {
 
 impl Kept {
     pub async fn new(query: &str, relations: &[Relation]) -> Kept {
+        Kept::emitting(query, relations, Emit::OnChange).await
+    }
+
+    pub async fn emitting(query: &str, relations: &[Relation], emit: Emit) -> Kept {
         let parsed = sql::parse_query(query).unwrap_or_else(|error| panic!("{query}: {error}"));
-        let dataflow = Dataflow::plan(&parsed, relations).await.unwrap_or_else(|error| panic!("{query}: {error:?}"));
+        let dataflow = Dataflow::plan_to_emit(&parsed, relations, emit).await.unwrap_or_else(|error| panic!("{query}: {error:?}"));
         let answer = Changes::empty(dataflow.schema().clone());
-        Kept { query: query.to_string(), dataflow, answer, saved: HashMap::new() }
+        Kept { query: query.to_string(), emit, dataflow, answer, saved: HashMap::new() }
     }
 
     pub async fn tick(&mut self, changes: &[Changes], now_micros: i64) {
@@ -75,7 +81,7 @@ impl Kept {
             self.saved.entry(name).or_default().push(changes);
         }
         let parsed = sql::parse_query(&self.query).unwrap();
-        self.dataflow = Dataflow::plan(&parsed, relations).await.unwrap();
+        self.dataflow = Dataflow::plan_to_emit(&parsed, relations, self.emit).await.unwrap();
         for (name, state) in self.dataflow.states() {
             for changes in &self.saved[&name] {
                 state.restore(changes).unwrap();
@@ -98,14 +104,15 @@ impl Kept {
     }
 }
 
-/// The rows as sorted text. Sums of floats depend on their order in the last digits, which are left out.
-fn lines(rows: &RecordBatch) -> Vec<String> {
+/// The rows as sorted text. Sums of floats depend on their order in the last digits, which are left out; what would lie between two texts is
+/// nudged out of there.
+pub fn lines(rows: &RecordBatch) -> Vec<String> {
     let options = FormatOptions::default().with_null("NULL");
     let formatters: Vec<_> = rows.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
     let cell = |column: usize, row: usize| match rows.column(column).data_type() {
         DataType::Float64 if rows.column(column).is_valid(row) => {
             let value = rows.column(column).as_primitive::<Float64Type>().value(row);
-            format!("{:.9e}", if value.abs() < 1e-9 { 0.0 } else { value })
+            format!("{:.9e}", if value.abs() < 1e-7 { 0.0 } else { value * 1.000_000_000_013 })
         }
         _ => formatters[column].value(row).to_string(),
     };

@@ -114,8 +114,8 @@ impl Operator for Linear {
         Ok(changes)
     }
 
-    fn states(&mut self) -> Vec<(&'static str, &mut dyn State)> {
-        vec![("groups", &mut self.groups)]
+    fn states(&mut self) -> Vec<(String, &mut dyn State)> {
+        vec![("groups".to_string(), &mut self.groups)]
     }
 }
 

@@ -1,0 +1,85 @@
+//! How far the times in a column have come, when its input's watermark has come so far. Follows a column down to the relation it comes from,
+//! through everything that keeps the order of times: bins, truncation, casts, a shift by a constant.
+
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::logical_expr::expr::Cast;
+use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, col};
+
+use crate::flow::engine::operators::NOW;
+use crate::flow::engine::relation::Relation;
+
+/// Each an expression over `NOW`, which stands for the watermark of a relation. No row will come whose column is less than all of them.
+pub type Bounds = Vec<(usize, Expr)>;
+
+/// The bounds of a column of a plan, if it has any.
+pub fn bounds(plan: &LogicalPlan, column: usize, relations: &[Relation]) -> Option<Bounds> {
+    match plan {
+        LogicalPlan::TableScan(scan) => {
+            let relation = relations.iter().position(|relation| relation.name.as_str() == scan.table_name.table())?;
+            let column = scan.projection.as_ref().map_or(column, |projection| projection[column]);
+            let watermark = relations[relation].watermark.as_ref()?;
+            (watermark.column == column).then(|| vec![(relation, col(NOW))])
+        }
+        LogicalPlan::SubqueryAlias(alias) => bounds(&alias.input, column, relations),
+        LogicalPlan::Filter(filter) => bounds(&filter.input, column, relations),
+        LogicalPlan::Sort(sort) => bounds(&sort.input, column, relations),
+        LogicalPlan::Projection(projection) => of_expression(&projection.expr[column], &projection.input, relations),
+        LogicalPlan::Aggregate(aggregate) => of_expression(aggregate.group_expr.get(column)?, &aggregate.input, relations),
+        LogicalPlan::Window(window) => match column < window.input.schema().fields().len() {
+            true => bounds(&window.input, column, relations),
+            false => None,
+        },
+        LogicalPlan::Unnest(unnest) => bounds(&unnest.input, *unnest.dependency_indices.get(column)?, relations),
+        LogicalPlan::Union(union) => {
+            let all = union.inputs.iter().map(|input| bounds(input, column, relations)).collect::<Option<Vec<_>>>()?;
+            Some(all.concat())
+        }
+        _ => None,
+    }
+}
+
+/// The bounds of an expression over a plan's columns.
+fn of_expression(expression: &Expr, input: &LogicalPlan, relations: &[Relation]) -> Option<Bounds> {
+    match expression {
+        Expr::Column(column) => bounds(input, input.schema().index_of_column(column).ok()?, relations),
+        Expr::Alias(alias) => of_expression(&alias.expr, input, relations),
+        // The windows that one row falls in.
+        Expr::ScalarFunction(call) if call.func.name() == "make_array" => {
+            let all = call.args.iter().map(|element| of_expression(element, input, relations)).collect::<Option<Vec<_>>>()?;
+            Some(all.concat())
+        }
+        _ => {
+            let inner = keeps_order_of(expression)?;
+            let below = of_expression(inner, input, relations)?;
+            below.into_iter().map(|(relation, bound)| Some((relation, replaced(expression, inner, bound)?))).collect()
+        }
+    }
+}
+
+/// The part of an expression whose order it keeps, everything else in it being constant.
+pub fn keeps_order_of(expression: &Expr) -> Option<&Expr> {
+    let is_constant = |part: &Expr| matches!(part, Expr::Literal(..));
+    match expression {
+        Expr::Cast(Cast { expr, .. }) => Some(expr),
+        Expr::Alias(alias) => Some(&alias.expr),
+        Expr::ScalarFunction(call) => match (call.func.name(), call.args.as_slice()) {
+            ("date_trunc", [unit, time]) if is_constant(unit) => Some(time),
+            ("date_bin", [stride, time]) if is_constant(stride) => Some(time),
+            ("date_bin", [stride, time, origin]) if is_constant(stride) && is_constant(origin) => Some(time),
+            _ => None,
+        },
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus | Operator::Minus, right }) if is_constant(right) => Some(left),
+        _ => None,
+    }
+}
+
+fn replaced(expression: &Expr, part: &Expr, by: Expr) -> Option<Expr> {
+    let replace = |node: Expr| {
+        Ok(match node == *part {
+            true => Transformed::yes(by.clone()),
+            false => Transformed::no(node),
+        })
+    };
+    // Not downwards: what is put in must not be looked at again.
+    expression.clone().transform_up(replace).ok().map(|replaced| replaced.data)
+}

@@ -1,0 +1,125 @@
+//! EMIT ON WINDOW CLOSE and what else only ever adds rows.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow::datatypes::SchemaRef;
+
+use super::churn::{Churn, schemas};
+use super::kept::{Kept, Tables};
+use crate::catalog::Emit;
+use crate::flow::engine::{Arrival, Dataflow, Relation, Watermark};
+use crate::model::Changes;
+use crate::sql;
+
+const MINUTE: i64 = 60_000_000;
+const LATENESS: i64 = 5 * MINUTE;
+
+const WINDOWED: &[&str] = &[
+    "SELECT date_bin(INTERVAL '10 minutes', t) AS w, k, count(*) AS n, max(v) AS hi FROM e GROUP BY 1, 2",
+    "SELECT window_end, sum(v) AS sv FROM tumble(e, t, INTERVAL '7 minutes') GROUP BY window_end HAVING count(*) > 1",
+    "SELECT window_start, k, count(DISTINCT v) AS dv FROM hop(e, t, INTERVAL '3 minutes', INTERVAL '9 minutes') GROUP BY window_start, k",
+    "SELECT date_trunc('hour', t) AS h, array_agg(v ORDER BY v) AS vs FROM e WHERE v > 2 GROUP BY 1",
+    "SELECT * FROM (SELECT window_start, k, count(*) AS n, row_number() OVER (PARTITION BY window_start ORDER BY count(*) DESC, k) AS r
+                    FROM tumble(e, t, INTERVAL '10 minutes') GROUP BY window_start, k) x WHERE r <= 2",
+];
+
+fn schema() -> SchemaRef {
+    let a = &schemas()[0].1;
+    Arc::new(a.project(&[5, 1, 2]).unwrap())
+}
+
+fn rows(rows: &[(i64, i64, i64)]) -> Changes {
+    let ints = |of: fn(&(i64, i64, i64)) -> i64| Arc::new(Int64Array::from_iter_values(rows.iter().map(of))) as ArrayRef;
+    let times = TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| row.0)).with_timezone("UTC");
+    Changes::inserted(RecordBatch::try_new(schema(), vec![Arc::new(times), ints(|row| row.1), ints(|row| row.2)]).unwrap())
+}
+
+fn relations() -> Vec<Relation> {
+    let relation = Tables::of(&[("e", schema())]).relations().remove(0);
+    vec![Relation { arrival: Arrival::AppendOnly, watermark: Some(Watermark { column: 0, lateness_micros: LATENESS }), ..relation }]
+}
+
+#[tokio::test]
+async fn windows_are_given_once_and_whole() {
+    for (seed, query) in WINDOWED.iter().enumerate() {
+        let mut random = Churn::new(seed as u64);
+        let mut tables = Tables::of(&[("e", schema())]);
+        let mut kept = Kept::emitting(query, &relations(), Emit::OnWindowClose).await;
+        let mut newest = 0;
+        for tick in 0..30_i64 {
+            let batch: Vec<_> = (0..random.below(20))
+                .map(|_| (tick * 4 * MINUTE + random.below(LATENESS as u64) as i64, random.below(3) as i64, random.below(10) as i64))
+                .collect();
+            let changes = [rows(&batch)];
+            tables.apply(&changes);
+            newest = batch.iter().map(|row| row.0).max().unwrap_or(0).max(newest);
+            kept.dataflow.advance_watermark(0, newest - LATENESS);
+            let before = kept.answer.clone();
+            kept.tick(&changes, 0).await;
+            let new = Changes::concat(kept.dataflow.schema(), &[kept.answer.clone(), before.negated()]).unwrap().consolidated().unwrap();
+            assert!((0..new.len()).all(|row| new.weight(row) > 0), "{query} took rows back");
+            if tick % 7 == 6 {
+                kept.save_and_restore(&relations()).await;
+            }
+        }
+        assert_eq!(kept.dataflow.late_rows(), 0);
+        kept.dataflow.advance_watermark(0, 100_000 * MINUTE);
+        kept.tick(&[rows(&[])], 0).await;
+        let answer = tables.ask(&expanded(query)).await;
+        if let Some(difference) = kept.differs_from(&answer) {
+            panic!("seed {seed}: {difference}");
+        }
+        let waiting: usize = kept.dataflow.sizes().iter().map(|size| size.rows).sum();
+        assert!(waiting <= 1, "{query} remembers {waiting} rows of windows that are closed");
+    }
+}
+
+#[tokio::test]
+async fn a_late_row_is_counted_and_left_out() {
+    let mut kept = Kept::emitting(WINDOWED[0], &relations(), Emit::OnWindowClose).await;
+    kept.dataflow.advance_watermark(0, 25 * MINUTE);
+    kept.tick(&[rows(&[(MINUTE, 1, 1), (21 * MINUTE, 1, 1)])], 0).await;
+    // The first of a tick is not late: nothing of its window was given before.
+    assert_eq!((kept.answer.len(), kept.dataflow.late_rows()), (1, 0));
+    kept.tick(&[rows(&[(2 * MINUTE, 1, 1), (22 * MINUTE, 1, 1)])], 0).await;
+    assert_eq!((kept.answer.len(), kept.dataflow.late_rows()), (1, 1));
+    // A watermark does not go back, also over a restart.
+    kept.save_and_restore(&relations()).await;
+    kept.tick(&[rows(&[(3 * MINUTE, 1, 1)])], 0).await;
+    assert_eq!((kept.answer.len(), kept.dataflow.late_rows()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_query_without_windows_cannot_wait_for_them() {
+    for query in [
+        "SELECT t, k FROM e",
+        "SELECT k, count(*) AS n FROM e GROUP BY k",
+        "SELECT v AS w FROM e GROUP BY 1",
+        "SELECT max(n) AS m FROM (SELECT date_bin(INTERVAL '1 hour', t) AS w, count(*) AS n FROM e GROUP BY 1) x",
+        "SELECT date_bin(INTERVAL '1 hour', t) AS w, rank() OVER (ORDER BY count(*)) AS r FROM e GROUP BY 1",
+    ] {
+        let parsed = sql::parse_query(query).unwrap();
+        let error = Dataflow::plan_to_emit(&parsed, &relations(), Emit::OnWindowClose).await.err().unwrap();
+        assert!(error.hint().is_some(), "{query}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn the_first_of_each_key_is_given_once() {
+    let query = "SELECT DISTINCT ON (k, date_bin(INTERVAL '1 hour', t)) k, t, v FROM e";
+    let mut kept = Kept::new(query, &relations()).await;
+    assert_eq!(kept.dataflow.arrival(), Arrival::AppendOnly);
+    kept.tick(&[rows(&[(0, 1, 1), (MINUTE, 1, 2), (MINUTE, 2, 3)])], 0).await;
+    kept.save_and_restore(&relations()).await;
+    kept.tick(&[rows(&[(2 * MINUTE, 1, 4), (61 * MINUTE, 1, 5)])], 0).await;
+    let first: &Int64Array = arrow::array::AsArray::as_primitive(kept.answer.rows().column(2));
+    let mut values = first.values().to_vec();
+    values.sort();
+    assert_eq!(values, [1, 3, 5]);
+}
+
+/// Windows as functions are expanded where a query is parsed.
+fn expanded(query: &str) -> String {
+    sql::parse_query(query).unwrap().to_string()
+}
