@@ -6,7 +6,7 @@ use std::time::Duration;
 use arrow::datatypes::{Schema, SchemaRef};
 
 use super::super::target::TargetSpec;
-use crate::catalog::{Definition, Expectation, Object, ObjectKind, PipelineDef, Snapshot, ViewDef};
+use crate::catalog::{Definition, Emit, Expectation, Object, ObjectKind, PipelineDef, Snapshot, ViewDef};
 use crate::error::{Error, Result};
 use crate::lake::{Lake, Table};
 use crate::model::options::Start;
@@ -39,6 +39,7 @@ pub struct ViewSpec {
     pub inputs: Vec<ViewInputSpec>,
     /// The columns that are shown.
     pub schema: SchemaRef,
+    pub emit: Emit,
 }
 
 /// A relation that a view reads, with the columns that it had when the view was made.
@@ -88,6 +89,7 @@ impl JobSpec {
                         query: definition.query.clone(),
                         inputs: view_inputs(definition, object, catalog, lake)?,
                         schema: schema_of(definition),
+                        emit: definition.emit,
                     }),
                 })
             }

@@ -11,6 +11,7 @@ use super::super::super::saved::{self, Retired, StateStore};
 use super::super::JobSpec;
 use super::super::spec::ViewSpec;
 use super::ANSWER;
+use crate::catalog::Emit;
 use crate::error::{Error, Result};
 use crate::fault::{self, crash_point};
 use crate::model::{Changes, Epoch};
@@ -29,6 +30,10 @@ pub struct Kept {
 impl Kept {
     /// Plans the view. Nothing is restored yet.
     pub async fn plan(spec: &JobSpec, view: &ViewSpec, relations: &[Relation], services: &FlowServices) -> Result<Kept> {
+        if view.emit == Emit::OnWindowClose {
+            return Err(Error::unsupported("EMIT ON WINDOW CLOSE is not run by this version yet")
+                .with_hint("make the view without it: its windows are then there at once and corrected as rows come"));
+        }
         let mut dataflow = Dataflow::plan(&sql::parse_query(&view.query)?, relations).await?;
         if dataflow.schema().fields().len() != view.schema.fields().len() {
             return Err(Error::internal(format!("view \"{}\" was made with other columns than it is planned with now", spec.name)));
