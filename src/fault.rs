@@ -3,7 +3,7 @@
 //! In a debug build, `LAKEWIRE_CRASH_AT=<point>[:<n>]` kills the process the n-th time (from 1) it comes to that point, as SIGKILL
 //! would: nothing is flushed, no destructor runs. A release build never looks.
 
-/// Every point, in the order in which an epoch passes them.
+/// Every point that the job of a pipeline comes to, in the order in which an epoch passes them.
 pub const CRASH_POINTS: &[&str] = &[
     TABLE_EVOLVED,
     EPOCH_FILES_WRITTEN,
@@ -15,6 +15,25 @@ pub const CRASH_POINTS: &[&str] = &[
     SOURCE_COLUMNS_SAVED,
 ];
 
+/// Every point that the job of a materialized view comes to.
+pub const VIEW_CRASH_POINTS: &[&str] = &[
+    VIEW_TICK_COMPUTED,
+    VIEW_TICK_PUBLISHED,
+    VIEW_STATE_WRITTEN,
+    EPOCH_FILES_WRITTEN,
+    EPOCH_SEALED,
+    EPOCH_DECIDED,
+    EPOCH_TARGET_PUBLISHED,
+    EPOCH_PUBLISHED,
+    EPOCH_ACKNOWLEDGED,
+];
+
+/// A tick is in the operators' state; no reader sees it.
+pub const VIEW_TICK_COMPUTED: &str = "view-tick-computed";
+/// Readers see a tick that no epoch has.
+pub const VIEW_TICK_PUBLISHED: &str = "view-tick-published";
+/// The state objects of the epoch exist and no manifest names them.
+pub const VIEW_STATE_WRITTEN: &str = "view-state-written";
 /// The target table has got its new columns; no row has them yet.
 pub const TABLE_EVOLVED: &str = "table-evolved";
 /// The Parquet files of the epoch exist and nothing names them.
@@ -55,7 +74,10 @@ mod armed {
     static ARMED: LazyLock<Option<Armed>> = LazyLock::new(|| {
         let setting = std::env::var("LAKEWIRE_CRASH_AT").ok()?;
         let (point, nth) = setting.split_once(':').unwrap_or((&setting, "1"));
-        assert!(super::CRASH_POINTS.contains(&point), "LAKEWIRE_CRASH_AT names no crash point: {point}");
+        assert!(
+            super::CRASH_POINTS.contains(&point) || super::VIEW_CRASH_POINTS.contains(&point),
+            "LAKEWIRE_CRASH_AT names no crash point: {point}"
+        );
         Some(Armed { point: point.to_string(), left: AtomicU64::new(nth.parse().expect("LAKEWIRE_CRASH_AT counts from 1")) })
     });
 

@@ -175,27 +175,31 @@ impl Compiled {
 }
 
 impl CompiledInput {
-    /// The batch with the columns that were planned with: those that are newer than the batch are null.
     fn arrange(&self, batch: &FeedBatch) -> Result<RecordBatch> {
-        let count = batch.rows.num_rows();
-        let arrays = self
-            .schema
-            .fields()
-            .iter()
-            .enumerate()
-            .map(|(index, field)| {
-                let metadata = METADATA_COLUMNS.iter().position(|name| index >= self.columns && field.name() == name);
-                match metadata {
-                    Some(0) => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(batch.partition.as_str(), count))) as ArrayRef,
-                    Some(nth) => batch.metadata[nth - 1].clone(),
-                    None if index < batch.rows.num_columns() => batch.rows.column(index).clone(),
-                    None => new_null_array(field.data_type(), count),
-                }
-            })
-            .collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(count));
-        Ok(RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)?)
+        arrange(batch, &self.schema, self.columns)
     }
+}
+
+/// The batch with the columns of `schema`: the source's first `columns`, of which those that are newer than the batch are null, and then some
+/// of `METADATA_COLUMNS`.
+pub fn arrange(batch: &FeedBatch, schema: &SchemaRef, columns: usize) -> Result<RecordBatch> {
+    let count = batch.rows.num_rows();
+    let arrays = schema
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(index, field)| {
+            let metadata = METADATA_COLUMNS.iter().position(|name| index >= columns && field.name() == name);
+            match metadata {
+                Some(0) => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(batch.partition.as_str(), count))) as ArrayRef,
+                Some(nth) => batch.metadata[nth - 1].clone(),
+                None if index < batch.rows.num_columns() => batch.rows.column(index).clone(),
+                None => new_null_array(field.data_type(), count),
+            }
+        })
+        .collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(count));
+    Ok(RecordBatch::try_new_with_options(schema.clone(), arrays, &options)?)
 }
 
 impl Check {

@@ -38,6 +38,7 @@ pub enum EventKind {
     PartitionBegun,
     PartitionEnded,
     ExpectationViolated,
+    ViewComputedAnew,
 }
 
 impl EventKind {
@@ -52,6 +53,7 @@ impl EventKind {
             EventKind::PartitionBegun => "partition begun",
             EventKind::PartitionEnded => "partition ended",
             EventKind::ExpectationViolated => "expectation violated",
+            EventKind::ViewComputedAnew => "view computed anew",
         }
     }
 }

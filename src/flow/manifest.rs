@@ -15,6 +15,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
+use super::saved::{Retired, StateObject};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::lake::{AddedFile, Lake};
@@ -49,6 +50,23 @@ pub struct Manifest {
     pub commits: Vec<PreparedCommit>,
     /// Totals of the job since it began.
     pub totals: Totals,
+    /// What a view's operators remember after this epoch. `None` before its first tick, and in pipelines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<SavedState>,
+    /// State objects that are not needed any more and are yet to be removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<Retired>,
+}
+
+/// The state of a view after an epoch.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SavedState {
+    /// Of the plan and of what its states look like: what another plan saved is of no use.
+    pub fingerprint: String,
+    /// What `now()` was in the last tick. It never goes back.
+    pub now_micros: i64,
+    /// The objects that together are the state, the oldest first.
+    pub objects: Vec<StateObject>,
 }
 
 /// Files to be added to one table, with `txn(appId = job, version = epoch)`.
@@ -112,6 +130,8 @@ impl Manifests {
             inputs,
             commits,
             totals,
+            state: None,
+            retired: vec![],
         }
     }
 
@@ -177,7 +197,8 @@ impl Manifests {
         Ok(())
     }
 
-    async fn read(&self, epoch: Epoch) -> Result<Option<Manifest>> {
+    /// An epoch that may not be there any more.
+    pub async fn read(&self, epoch: Epoch) -> Result<Option<Manifest>> {
         let bytes = match self.lake.store().get(&self.path(epoch)).await {
             Ok(found) => found.bytes().await.map_err(|error| self.refused("read", error))?,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),

@@ -3,6 +3,9 @@
 //! The life of a record: a lane of the shared reader (`feed`) fetches and decodes it; each job on that source finds it through its cursor
 //! (`job`), runs its query over it (`compile`) and writes the result into files of its target (`assign`, `target`); an epoch ends with one
 //! PUT (`manifest`) and is then published to the Delta logs (`job::epoch`). `supervisor` starts jobs, and tries again what may pass.
+//!
+//! The life of a row of a view: changes of what the view reads go through its dataflow (`engine`) in a tick, the answer's changes are published
+//! for readers (`published`), and with the epoch what changed in the operators' state is saved (`saved`).
 
 pub mod assign;
 pub mod compile;
@@ -12,7 +15,9 @@ pub mod feed;
 pub mod job;
 pub mod manifest;
 mod now;
+pub mod published;
 pub mod rejects;
+pub mod saved;
 mod slot;
 pub mod supervisor;
 pub mod target;
@@ -28,6 +33,7 @@ use crate::lake::Lake;
 
 use events::EventLog;
 use feed::Feeds;
+use published::Views;
 
 /// What every job needs.
 pub struct FlowServices {
@@ -36,4 +42,5 @@ pub struct FlowServices {
     pub clock: Clock,
     pub feeds: Feeds,
     pub events: EventLog,
+    pub views: Views,
 }

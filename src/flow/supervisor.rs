@@ -23,6 +23,8 @@ use crate::model::{Name, ObjectId};
 const BACKOFF_MIN: Duration = Duration::from_millis(500);
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
 const ORDERS_MAX: usize = 16;
+/// How often a job that is waited for is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// All jobs of this server, by the pipeline or view they run.
 pub struct Supervisor {
@@ -92,13 +94,12 @@ impl Supervisor {
             DesiredState::Paused => (JobState::Paused, false),
         };
         let status = Arc::new(JobStatus::new(self.services.clock.clone(), state));
-        let running = match (is_running, &pipeline.definition) {
-            (false, _) => None,
-            (true, Definition::View(_)) => {
-                self.show_failed(pipeline, &Error::unsupported("materialized views are not run by this version yet"));
-                return Ok(());
+        let running = match is_running {
+            true => Some(self.spawn(pipeline, status.clone())?),
+            false => {
+                self.show_saved(pipeline)?;
+                None
             }
-            (true, _) => Some(self.spawn(pipeline, status.clone())?),
         };
         self.jobs.lock().insert(pipeline.id, Entry { kind: pipeline.kind(), name: pipeline.name.clone(), status, running });
         Ok(())
@@ -109,6 +110,48 @@ impl Supervisor {
         let (orders, received) = mpsc::channel(ORDERS_MAX);
         let task = self.compute.spawn(supervise(spec, self.services.clone(), status, received));
         Ok(Running { orders, task })
+    }
+
+    /// A view that is paused can be read all the same.
+    fn show_saved(&self, object: &Object) -> Result<()> {
+        if object.kind() == ObjectKind::View && self.services.views.get(object.id).newest().is_none() {
+            let spec = JobSpec::of(object, &self.services.catalog.snapshot(), &self.services.lake)?;
+            let services = self.services.clone();
+            self.compute.spawn(async move {
+                if let Err(error) = job::view::show_saved(&spec, &services).await {
+                    services.events.add(EventKind::JobFailed, spec.name.as_str(), &error.one_line());
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Waits until a view has something to be read: what its tables and views held when it was made, of its sources whatever has come.
+    ///
+    /// Errors: `State` if its job does not run.
+    pub async fn populated(&self, view: ObjectId, name: &Name) -> Result<()> {
+        let published = self.services.views.get(view);
+        let mut changes = published.subscribe();
+        loop {
+            changes.mark_unchanged();
+            if published.is_populated() {
+                return Ok(());
+            }
+            let status = self.jobs.lock().get(&view).map(|entry| entry.status.get());
+            let state = status.as_ref().map_or(JobState::Failed, |status| status.state);
+            if matches!(state, JobState::Failed | JobState::Paused) {
+                if published.newest().is_some() {
+                    return Ok(());
+                }
+                let error = status.and_then(|status| status.error);
+                let unpopulated = Error::state(format!("materialized view \"{name}\" has not been populated"))
+                    .with_detail(error.unwrap_or_else(|| format!("its job is {}", state.as_str())))
+                    .with_hint("lakewire.views shows how it is");
+                return Err(unpopulated);
+            }
+            // The state of the job tells nobody when it changes.
+            let _ = timeout(LOOK_INTERVAL, changes.changed()).await;
+        }
     }
 
     /// Commits what the job has and stops it. Returns when it has stopped.
@@ -132,12 +175,39 @@ impl Supervisor {
         self.stop(pipeline).await;
         self.jobs.lock().remove(&pipeline);
         self.turns.lock().remove(&pipeline);
+        self.services.views.forget(pipeline);
     }
 
     /// Waits until everything that the sources hold now is committed by every running job. Jobs that cannot are returned.
+    /// Pipelines come first, then the views on tables, then the views on views: each finds what those before it have written.
     pub async fn flush(&self) -> Vec<NotFlushed> {
-        let asked: Vec<_> = self.jobs.lock().values().map(Entry::ask_to_flush).collect();
-        join_all(asked).await.into_iter().flatten().collect()
+        let mut not_flushed = vec![];
+        for wave in self.waves() {
+            let asked: Vec<_> = wave.iter().filter_map(|id| self.jobs.lock().get(id).map(Entry::ask_to_flush)).collect();
+            not_flushed.extend(join_all(asked).await.into_iter().flatten());
+        }
+        not_flushed
+    }
+
+    /// All jobs, each in a later wave than those that it reads from.
+    fn waves(&self) -> Vec<Vec<ObjectId>> {
+        let catalog = self.services.catalog.snapshot();
+        let mut left: Vec<ObjectId> = self.jobs.lock().keys().copied().collect();
+        let is_pipeline = |id: &ObjectId| catalog.get(*id).is_none_or(|object| object.kind() == ObjectKind::Pipeline);
+        let (pipelines, views): (Vec<_>, Vec<_>) = left.drain(..).partition(is_pipeline);
+        let mut waves = vec![pipelines];
+        left = views;
+        while !left.is_empty() {
+            let reads = |id: &ObjectId| match catalog.get(*id).map(|object| &object.definition) {
+                Some(Definition::View(view)) => view.inputs.iter().any(|input| left.contains(&input.relation)),
+                _ => false,
+            };
+            let (later, now): (Vec<_>, Vec<_>) = left.iter().copied().partition(reads);
+            // Definitions cannot form a circle, for each names only what was there before it.
+            waves.push(now);
+            left = later;
+        }
+        waves
     }
 
     /// Every job by name.

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use parking_lot::RwLock;
+use tokio::sync::watch;
 
 use super::commit::{Advance, Operation};
 use super::log::Log;
@@ -36,6 +37,8 @@ pub struct Table {
     writing: tokio::sync::Mutex<()>,
     /// Held by the one task that removes files, from reading to committing. Those who only append do not wait for it.
     pub(super) rewriting: Arc<tokio::sync::Mutex<()>>,
+    /// The newest version that is known, for those who follow the table.
+    versions: watch::Sender<Option<i64>>,
 }
 
 #[derive(Debug, Clone)]
@@ -49,7 +52,17 @@ impl Table {
     pub(super) fn new(lake: Lake, location: String, path: Path) -> Table {
         let log = Log::new(lake.store().clone(), &path);
         let turn = || tokio::sync::Mutex::new(());
-        Table { lake, location, path, log, known: RwLock::new(None), reading: turn(), writing: turn(), rewriting: Arc::new(turn()) }
+        Table {
+            lake,
+            location,
+            path,
+            log,
+            known: RwLock::new(None),
+            reading: turn(),
+            writing: turn(),
+            rewriting: Arc::new(turn()),
+            versions: watch::Sender::new(None),
+        }
     }
 
     /// The location it was opened by, relative to the lake's root.
@@ -67,6 +80,21 @@ impl Table {
     pub async fn refresh(&self) -> Result<Arc<Snapshot>> {
         let _turn = self.reading.lock().await;
         self.follow().await
+    }
+
+    /// A snapshot that was the newest at most so long ago. Those who look often share a request.
+    pub async fn refresh_within(&self, age: TimeDelta) -> Result<Arc<Snapshot>> {
+        let _turn = self.reading.lock().await;
+        let known = self.known.read().clone();
+        match known.filter(|known| self.lake.clock().now() - known.seen < age) {
+            Some(known) => Ok(known.snapshot),
+            None => self.follow().await,
+        }
+    }
+
+    /// Sees each version that becomes known, or the last of several: commits made through this handle at once, others when the log is read.
+    pub fn versions(&self) -> watch::Receiver<Option<i64>> {
+        self.versions.subscribe()
     }
 
     /// Makes the table, as version 0.
@@ -145,7 +173,9 @@ impl Table {
     pub(super) fn learn(&self, snapshot: Arc<Snapshot>) {
         let mut known = self.known.write();
         if known.as_ref().is_none_or(|known| known.snapshot.version() <= snapshot.version()) {
+            let version = snapshot.version();
             *known = Some(Known { snapshot, seen: self.lake.clock().now() });
+            self.versions.send_if_modified(|newest| std::mem::replace(newest, version) != version);
         }
     }
 

@@ -115,6 +115,13 @@ impl Changes {
         Ok(Changes { rows, weights: weights.map(as_weights) })
     }
 
+    /// Up to `count` rows from `first` on, without copying them.
+    pub fn slice(&self, first: usize, count: usize) -> Changes {
+        let first = first.min(self.len());
+        let count = count.min(self.len() - first);
+        Changes { rows: self.rows.slice(first, count), weights: self.weights.as_ref().map(|weights| weights.slice(first, count)) }
+    }
+
     pub fn concat(schema: &SchemaRef, parts: &[Changes]) -> Result<Changes> {
         let mut parts = parts.iter().filter(|part| !part.is_empty());
         let (Some(first), rest) = (parts.next(), parts.collect::<Vec<_>>()) else { return Ok(Changes::empty(schema.clone())) };

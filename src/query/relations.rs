@@ -46,7 +46,7 @@ impl PublicSchema {
                 Ok(Some(Arc::new(LakeTable::new(table, snapshot))))
             }
             Definition::Source(_) => Ok(Some(Arc::new(Peek::new(object.clone(), self.services.clone())))),
-            Definition::View(view) => Ok(Some(Arc::new(View::new(object, view)))),
+            Definition::View(view) => Ok(Some(Arc::new(View::new(object, view, self.services.clone())))),
             Definition::Pipeline(_) | Definition::Secret(_) => Ok(None),
         }
     }

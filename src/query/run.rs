@@ -7,6 +7,7 @@ use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
 use futures::StreamExt;
 use tokio::runtime::Handle;
 
+use super::view;
 use crate::error::Result;
 
 /// Batches that wait between the threads.
@@ -14,6 +15,7 @@ const BATCHES_AHEAD_MAX: usize = 2;
 
 /// Starts the query. Errors of planning come at once, those of execution in the stream; dropping the stream stops the work.
 pub async fn run(state: SessionState, plan: LogicalPlan, compute: &Handle) -> Result<SendableRecordBatchStream> {
+    let plan = view::pin(plan).await?;
     let planned = compute.spawn(async move {
         let physical = state.create_physical_plan(&plan).await?;
         execute_stream(physical, state.task_ctx())

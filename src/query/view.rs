@@ -1,35 +1,96 @@
-//! A materialized view as a relation.
+//! A materialized view as a relation: a version of what its job has published.
 
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::datasource::TableType;
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::datasource::{TableType, provider_as_source, source_as_provider};
 use datafusion::error::Result as DataFusionResult;
-use datafusion::logical_expr::Expr;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::execution::TaskContext;
+use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 
+use super::QueryServices;
 use crate::catalog::{Object, ViewDef};
-use crate::error::{Error, SqlState};
-use crate::model::Name;
+use crate::error::{Error, Result, SqlState};
+use crate::flow::job;
+use crate::flow::published::{Chunk, Published, Version, cut};
+use crate::model::{Name, ObjectId};
 
 /// A view can be planned with as soon as it is defined; it is read once its job has published it.
+#[derive(Clone)]
 pub struct View {
+    id: ObjectId,
     name: Name,
     schema: SchemaRef,
+    services: Arc<QueryServices>,
+    /// What is read, whatever is published meanwhile. `None`: the newest.
+    version: Option<Arc<Version>>,
 }
 
 impl View {
-    pub fn new(object: &Object, view: &ViewDef) -> View {
-        View { name: object.name.clone(), schema: schema_of(view) }
+    pub fn new(object: &Object, view: &ViewDef, services: Arc<QueryServices>) -> View {
+        View { id: object.id, name: object.name.clone(), schema: schema_of(view), services, version: None }
+    }
+
+    fn published(&self) -> Arc<Published> {
+        self.services.flow.views.get(self.id)
     }
 }
 
 /// The columns of a view as Arrow has them. All may be null.
 pub fn schema_of(view: &ViewDef) -> SchemaRef {
-    Arc::new(Schema::new(view.columns.iter().map(|column| column.data_type.to_field(&column.name, true)).collect::<Vec<_>>()))
+    job::schema_of(view)
+}
+
+/// Chooses for all views in a plan versions that agree with each other. Waits for those that have not been populated.
+pub async fn pin(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let views = views_in(&plan)?;
+    if views.is_empty() {
+        return Ok(plan);
+    }
+    for view in &views {
+        view.services.supervisor.populated(view.id, &view.name).await?;
+    }
+    let published: Vec<_> = views.iter().map(|view| (view.id, view.published())).collect();
+    let versions = cut(&published).ok_or_else(|| Error::internal("a view that was populated shows nothing"))?;
+    let pinned = plan.transform_down_with_subqueries(|node| match node {
+        LogicalPlan::TableScan(scan) => Ok(match view_of(&scan) {
+            Some(view) => {
+                let view = View { version: versions.get(&view.id).cloned(), ..view };
+                Transformed::yes(LogicalPlan::TableScan(TableScan { source: provider_as_source(Arc::new(view)), ..scan }))
+            }
+            None => Transformed::no(LogicalPlan::TableScan(scan)),
+        }),
+        other => Ok(Transformed::no(other)),
+    });
+    Ok(pinned?.data)
+}
+
+/// Each view once.
+fn views_in(plan: &LogicalPlan) -> Result<Vec<View>> {
+    let mut views: Vec<View> = vec![];
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Some(view) = view_of(scan)
+            && !views.iter().any(|known| known.id == view.id)
+        {
+            views.push(view);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(views)
+}
+
+fn view_of(scan: &TableScan) -> Option<View> {
+    let provider = source_as_provider(&scan.source).ok()?;
+    provider.as_ref().downcast_ref::<View>().cloned()
 }
 
 #[async_trait]
@@ -42,22 +103,68 @@ impl TableProvider for View {
         TableType::View
     }
 
+    /// Filters stay with the query: there is nothing yet by which a chunk could be left out.
     async fn scan(
         &self,
-        _state: &dyn Session,
-        _projection: Option<&Vec<usize>>,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
         _filters: &[Expr],
-        _limit: Option<usize>,
+        limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        Err(Error::state(format!("materialized view \"{}\" has not been populated", self.name))
+        let version = match &self.version {
+            Some(version) => version.clone(),
+            None => self.published().newest().ok_or_else(|| self.unpopulated())?,
+        };
+        let columns: Vec<usize> = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let schema = Arc::new(self.schema.project(&columns)?);
+        let chunks_each = version.chunks().len().div_ceil(state.config().target_partitions()).max(1);
+        let mut parts: Vec<Arc<dyn PartitionStream>> = vec![];
+        for chunks in version.chunks().chunks(chunks_each) {
+            parts.push(Arc::new(Part { schema: schema.clone(), columns: columns.clone(), chunks: chunks.to_vec() }));
+        }
+        if parts.is_empty() {
+            parts.push(Arc::new(Part { schema: schema.clone(), columns, chunks: vec![] }));
+        }
+        Ok(Arc::new(StreamingTableExec::try_new(schema, parts, None, None, false, limit)?))
+    }
+}
+
+impl View {
+    fn unpopulated(&self) -> Error {
+        Error::state(format!("materialized view \"{}\" has not been populated", self.name))
             .with_state(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE)
-            .with_hint("lakewire.views shows how far it is")
-            .into())
+            .with_hint("lakewire.views shows how it is")
     }
 }
 
 impl fmt::Debug for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "View({})", self.name)
+    }
+}
+
+/// Some chunks of a version.
+struct Part {
+    schema: SchemaRef,
+    columns: Vec<usize>,
+    chunks: Vec<Arc<Chunk>>,
+}
+
+impl PartitionStream for Part {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _task: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let (schema, columns) = (self.schema.clone(), self.columns.clone());
+        let read = move |chunk: Arc<Chunk>| -> DataFusionResult<RecordBatch> { Ok(chunk.read(&columns)?) };
+        let stream = futures::stream::iter(self.chunks.clone().into_iter().map(read));
+        Box::pin(RecordBatchStreamAdapter::new(schema, stream))
+    }
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} chunks", self.chunks.len())
     }
 }

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::flow::FlowServices;
 use crate::flow::events::EventLog;
 use crate::flow::feed::Feeds;
+use crate::flow::published::Views;
 use crate::flow::supervisor::Supervisor;
 use crate::lake::Lake;
 use crate::query::{QueryServices, relations};
@@ -42,7 +43,7 @@ impl Services {
         lake.check().await?;
         let events = EventLog::new(clock.clone());
         let feeds = Feeds::new(catalog.clone(), events.clone(), clock.clone(), network, compute.clone(), config.memory_limit_bytes);
-        let flow = Arc::new(FlowServices { lake, catalog, clock, feeds, events });
+        let flow = Arc::new(FlowServices { lake, catalog, clock, feeds, events, views: Views::default() });
         let supervisor = Arc::new(Supervisor::new(flow.clone(), compute.clone()));
         let runtime = runtime(&config)?;
         flow.lake.register(&runtime);

@@ -15,4 +15,5 @@ mod s3_outage;
 mod shared_reader;
 mod sigterm;
 mod takeover;
+mod views;
 mod wire;

@@ -35,7 +35,7 @@ use lower::lower;
 use operators::Operator;
 use watermark::Watermarks;
 
-pub use arrangement::Arrangement;
+pub use arrangement::{Arrangement, Became, RowNumber};
 pub use operators::Moment;
 pub use relation::{Arrival, Relation, Watermark};
 pub use state::State;

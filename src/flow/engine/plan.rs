@@ -51,6 +51,8 @@ pub async fn plan(query: &Query, relations: &[Relation]) -> Result<Planned> {
     let logical = state.statement_to_plan(statement).await?;
     refuse_volatile(&logical)?;
     let logical = state.optimize(&logical)?;
+    // Where a subquery could not become a join, what it stands in is run as a whole, and then the physical kind is right.
+    state.config_mut().options_mut().optimizer.enable_physical_uncorrelated_scalar_subquery = true;
     Ok(Planned { state, logical })
 }
 

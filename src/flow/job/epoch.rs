@@ -7,11 +7,11 @@ use arrow::array::RecordBatch;
 use tokio::time::Instant;
 
 use super::super::FlowServices;
-use super::super::compile::Output;
 use super::super::events::EventKind;
 use super::super::feed::FeedBatch;
-use super::super::manifest::{Decision, Manifest, Manifests, PreparedCommit, Totals};
+use super::super::manifest::{Decision, Manifest, Manifests, PreparedCommit, SavedState, Totals};
 use super::super::rejects;
+use super::super::saved::Retired;
 use super::super::target::{Target, TargetSpec};
 use super::{JobSpec, JobStatus};
 use crate::error::{Error, Result, SqlState};
@@ -30,22 +30,28 @@ pub struct OpenEpoch<'a> {
     /// The last one that is committed.
     committed: Epoch,
     totals: Totals,
-    target: Target,
     rejects: Target,
     due: Instant,
     payload_bytes: u64,
 }
 
+/// What a job goes on from, and what an epoch is to hold beside the rejects.
+#[derive(Default)]
+pub struct Contents {
+    pub positions: BTreeMap<ObjectId, Positions>,
+    /// The files of a pipeline.
+    pub target: Option<PreparedCommit>,
+    /// What a view remembers.
+    pub state: Option<SavedState>,
+    pub retired: Vec<Retired>,
+}
+
 impl<'a> OpenEpoch<'a> {
     /// Finds the last committed epoch, makes sure that it is published, and opens the next.
-    pub async fn recover(
-        spec: &'a JobSpec,
-        services: &'a FlowServices,
-        status: &'a JobStatus,
-    ) -> Result<(OpenEpoch<'a>, BTreeMap<ObjectId, Positions>)> {
+    pub async fn recover(spec: &'a JobSpec, services: &'a FlowServices, status: &'a JobStatus) -> Result<(OpenEpoch<'a>, Contents)> {
         let manifests = Manifests::new(services.lake.clone(), services.clock.clone(), spec.job);
         let newest = manifests.newest().await?;
-        for location in [spec.target.location.as_str(), rejects::LOCATION] {
+        for location in spec.target_location().into_iter().chain([rejects::LOCATION]) {
             let published = services.lake.table(location)?.refresh().await?.transaction(&spec.job.to_string());
             manifests.check_published(published, newest.as_ref())?;
         }
@@ -53,20 +59,21 @@ impl<'a> OpenEpoch<'a> {
             publish(&services.lake, manifest).await?;
             services.events.add(EventKind::JobRecovered, spec.name.as_str(), &format!("found epoch {}", manifest.epoch));
         }
-        let (committed, totals, positions) = match newest {
-            Some(manifest) => (manifest.epoch, manifest.totals, manifest.inputs),
-            None => (Epoch::default(), Totals::default(), BTreeMap::new()),
+        let (committed, totals, contents) = match newest {
+            Some(Manifest { epoch, totals, inputs, state, retired, .. }) => {
+                (epoch, totals, Contents { positions: inputs, target: None, state, retired })
+            }
+            None => Default::default(),
         };
-        let target = Target::open(spec.target.clone()).await?;
         let rejects = Target::open(rejects_spec(&services.lake)?).await?;
         let due = Instant::now() + spec.commit_interval;
-        let epoch = OpenEpoch { spec, services, status, manifests, committed, totals, target, rejects, due, payload_bytes: 0 };
-        Ok((epoch, positions))
+        let epoch = OpenEpoch { spec, services, status, manifests, committed, totals, rejects, due, payload_bytes: 0 };
+        Ok((epoch, contents))
     }
 
-    /// Commits an epoch with nothing in it: from here on whoever owned the job before loses its next PUT and stops.
-    pub async fn take_over(&mut self, positions: BTreeMap<ObjectId, Positions>) -> Result<()> {
-        let manifest = self.manifests.draft(self.committed.next(), positions, vec![], self.totals.clone());
+    /// Commits an epoch in which nothing happens: from here on whoever owned the job before loses its next PUT and stops.
+    pub async fn take_over(&mut self, contents: Contents) -> Result<()> {
+        let manifest = self.draft(contents, vec![]);
         match self.manifests.decide(&manifest).await? {
             Decision::Committed => {}
             // The former owner was not yet asleep. Whoever takes over begins again from what it committed.
@@ -85,18 +92,14 @@ impl<'a> OpenEpoch<'a> {
         self.committed.next()
     }
 
-    pub async fn write(&mut self, output: &Output) -> Result<()> {
-        for (name, passed, violated) in &output.tallies {
-            let tally = self.totals.expectations.entry(name.clone()).or_default();
-            if tally.violated == 0 && *violated > 0 {
-                let what = format!("expectation \"{name}\" is violated for the first time");
-                self.services.events.add(EventKind::ExpectationViolated, self.spec.name.as_str(), &what);
-            }
-            tally.passed += passed;
-            tally.violated += violated;
-        }
-        self.totals.rows_out += output.rows.num_rows() as u64;
-        self.target.write(&output.rows).await
+    /// The last one that is committed.
+    pub fn committed(&self) -> Epoch {
+        self.committed
+    }
+
+    /// Of the job since it began, the open epoch included.
+    pub fn totals(&mut self) -> &mut Totals {
+        &mut self.totals
     }
 
     pub async fn reject(&mut self, rows: &RecordBatch) -> Result<()> {
@@ -119,9 +122,13 @@ impl<'a> OpenEpoch<'a> {
     }
 
     /// Seal, decide, publish, acknowledge. After an error it is not known how far it came: the job must recover.
-    pub async fn commit(&mut self, positions: BTreeMap<ObjectId, Positions>) -> Result<()> {
-        let manifest = self.seal(positions).await?;
-        decide(&self.manifests, &manifest).await?;
+    pub async fn commit(&mut self, mut contents: Contents) -> Result<()> {
+        let rejects = PreparedCommit { table: rejects::LOCATION.to_string(), files: self.rejects.seal().await? };
+        crash_point(fault::EPOCH_FILES_WRITTEN);
+        let commits = contents.target.take().into_iter().chain([rejects]).collect();
+        let manifest = self.draft(contents, commits);
+        crash_point(fault::EPOCH_SEALED);
+        decide(self.spec, &self.manifests, &manifest).await?;
         crash_point(fault::EPOCH_DECIDED);
         publish(&self.services.lake, &manifest).await?;
         crash_point(fault::EPOCH_PUBLISHED);
@@ -134,24 +141,23 @@ impl<'a> OpenEpoch<'a> {
         Ok(())
     }
 
-    async fn seal(&mut self, positions: BTreeMap<ObjectId, Positions>) -> Result<Manifest> {
-        let target = PreparedCommit { table: self.spec.target.location.clone(), files: self.target.seal().await? };
-        let rejects = PreparedCommit { table: rejects::LOCATION.to_string(), files: self.rejects.seal().await? };
-        crash_point(fault::EPOCH_FILES_WRITTEN);
-        let manifest = self.manifests.draft(self.committed.next(), positions, vec![target, rejects], self.totals.clone());
-        crash_point(fault::EPOCH_SEALED);
-        Ok(manifest)
+    fn draft(&self, contents: Contents, commits: Vec<PreparedCommit>) -> Manifest {
+        let Contents { positions, state, retired, .. } = contents;
+        Manifest { state, retired, ..self.manifests.draft(self.committed.next(), positions, commits, self.totals.clone()) }
     }
 }
 
 /// The commit point.
-async fn decide(manifests: &Manifests, manifest: &Manifest) -> Result<()> {
+async fn decide(spec: &JobSpec, manifests: &Manifests, manifest: &Manifest) -> Result<()> {
     match manifests.decide(manifest).await? {
         Decision::Committed => Ok(()),
         Decision::Lost => Err(Error::state("another server has taken the job over")
             .with_state(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE)
             .with_detail(format!("it committed epoch {} of job {}", manifest.epoch, manifest.job))
-            .with_hint("nothing is lost: the job goes on over there; ALTER PIPELINE … RESUME takes it back")),
+            .with_hint(format!(
+                "nothing is lost: the job goes on over there; ALTER {} … RESUME takes it back",
+                spec.kind().to_uppercase()
+            ))),
     }
 }
 

@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 
 use super::super::compile::Input;
 use super::super::feed::{Cursor, FeedBatch, Feeds, Look, SourceFeed};
-use super::{InputStatus, JobSpec};
+use super::InputStatus;
+use crate::catalog::Object;
 use crate::error::Result;
 use crate::model::options::Start;
 use crate::model::{Name, ObjectId, PartitionId, PartitionState, Positions};
@@ -46,9 +47,9 @@ pub enum Found {
 
 impl Inputs {
     /// Connects to the sources and goes on from `positions`.
-    pub async fn open(spec: &JobSpec, feeds: &Feeds, mut positions: BTreeMap<ObjectId, Positions>) -> Result<Inputs> {
-        let mut sources = Vec::with_capacity(spec.sources.len());
-        for (object, start) in &spec.sources {
+    pub async fn open(of: &[(Arc<Object>, Start)], feeds: &Feeds, mut positions: BTreeMap<ObjectId, Positions>) -> Result<Inputs> {
+        let mut sources = Vec::with_capacity(of.len());
+        for (object, start) in of {
             sources.push(InputSource {
                 id: object.id,
                 name: object.name.clone(),

@@ -1,40 +1,27 @@
-//! One run of a job: from the newest manifest until it is told to stop, or fails.
+//! Jobs: what runs a pipeline or a materialized view, epoch by epoch.
 //!
-//! 1. `recover` reads the newest manifest, publishes its epoch again (a repeat is harmless), and takes the job over by committing an empty
-//!    epoch as a new owner.
-//! 2. `work` hands batches from the shared reader through the query into the target's files, and rejects into theirs.
-//! 3. `commit` ends an epoch: files, manifest, publication (`epoch.rs`). When it is due says `Epoch`.
-//!
-//! Nothing here is remembered between runs but what the manifests say.
+//! Both read sources through the shared reader (`inputs`) and commit by one protocol (`epoch`); what they do between is their own
+//! (`pipeline`, `view`).
 
 mod epoch;
 mod inputs;
+mod pipeline;
 mod spec;
 mod status;
+pub mod view;
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, interval, sleep_until};
 
 use super::FlowServices;
-use super::compile::{Compiled, Input};
-use super::events::EventKind;
-use super::feed::FeedBatch;
-use super::rejects;
 use crate::error::Result;
-use crate::model::PartitionId;
 
-use epoch::OpenEpoch;
-use inputs::{Found, Inputs};
-
-pub use spec::JobSpec;
+pub use spec::{JobSpec, Work, schema_of};
 pub use status::{InputStatus, JobState, JobStatus, Status};
 
 /// How often the partitions of a source are listed anew.
-const LISTING_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
-/// So many batches are worked on before the job looks up: at its orders, and at the clock.
-const BATCHES_AT_ONCE_MAX: usize = 16;
+const LISTING_INTERVAL: Duration = Duration::from_secs(5);
 
 /// An order to a running job.
 pub enum Control {
@@ -50,11 +37,17 @@ pub struct StandingOrders {
     waiting: Vec<oneshot::Sender<()>>,
     /// The job was told to stop. If its last commit fails, it stops all the same: what is not committed is read again later.
     pub is_stopping: bool,
+    /// What a view has saved is of no use any more: the next run begins anew.
+    is_outdated: bool,
 }
 
 impl StandingOrders {
     pub fn add(&mut self, answer: oneshot::Sender<()>) {
         self.waiting.push(answer);
+    }
+
+    fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     fn answer_all(&mut self) {
@@ -73,145 +66,8 @@ pub async fn run(
     control: &mut mpsc::Receiver<Control>,
     standing: &mut StandingOrders,
 ) -> Result<()> {
-    let (epoch, positions) = OpenEpoch::recover(spec, services, status).await?;
-    let inputs = Inputs::open(spec, &services.feeds, positions).await?;
-    let mut job = Job { spec, services, status, epoch, inputs, compiled: None };
-    job.epoch.take_over(job.inputs.positions()).await?;
-    status.running(job.inputs.status());
-    services.events.add(EventKind::JobStarted, spec.name.as_str(), &format!("running from epoch {}", job.epoch.number()));
-    job.work(control, standing).await
-}
-
-struct Job<'a> {
-    spec: &'a JobSpec,
-    services: &'a FlowServices,
-    status: &'a JobStatus,
-    epoch: OpenEpoch<'a>,
-    inputs: Inputs,
-    compiled: Option<Compiled>,
-}
-
-impl Job<'_> {
-    async fn work(&mut self, control: &mut mpsc::Receiver<Control>, standing: &mut StandingOrders) -> Result<()> {
-        let mut listing = interval(LISTING_INTERVAL);
-        listing.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let wake = self.inputs.wake();
-        if !standing.waiting.is_empty() {
-            self.inputs.mark().await?;
-        }
-        loop {
-            let is_busy = self.take_batches().await?;
-            self.commit_if_due().await?;
-            self.answer_flushes(standing).await?;
-            tokio::select! {
-                biased;
-                order = control.recv() => match order {
-                    Some(Control::Flush(answer)) => {
-                        standing.add(answer);
-                        self.inputs.mark().await?;
-                    }
-                    Some(Control::Stop) | None => {
-                        standing.is_stopping = true;
-                        return self.commit().await;
-                    }
-                },
-                _ = listing.tick() => self.inputs.begin_listing(),
-                listing = self.inputs.next_listing() => {
-                    let begun = self.inputs.admit(listing?).await?;
-                    self.tell_begun(begun);
-                }
-                // Others on this thread have their turn too.
-                () = tokio::task::yield_now(), if is_busy => {}
-                () = wake.notified() => {}
-                () = sleep_until(self.epoch.due()), if self.is_dirty() => {}
-            }
-        }
-    }
-
-    /// Works on what is there. True if there is probably more.
-    async fn take_batches(&mut self) -> Result<bool> {
-        for _ in 0..BATCHES_AT_ONCE_MAX {
-            match self.inputs.look()? {
-                Found::Batch { source, batch } => self.process(source, &batch).await?,
-                Found::PartitionEnded { source, partition } => {
-                    let what = format!("all of partition {partition} is read");
-                    self.services.events.add(EventKind::PartitionEnded, self.inputs.name(source).as_str(), &what);
-                    self.list_partitions().await?;
-                }
-                Found::Nothing => return Ok(false),
-            }
-            if self.epoch.is_full() {
-                return Ok(true);
-            }
-        }
-        Ok(true)
-    }
-
-    async fn process(&mut self, source: usize, batch: &Arc<FeedBatch>) -> Result<()> {
-        if batch.rows.num_rows() > 0 {
-            self.compile_for(source, batch).await?;
-            let compiled = self.compiled.as_ref().expect("compiled just above");
-            let output = compiled.run(self.inputs.id(source), batch).await?;
-            self.epoch.write(&output).await?;
-        }
-        if !batch.rejects.is_empty() {
-            let rows = rejects::rows(&self.spec.name, self.inputs.name(source), batch)?;
-            self.epoch.reject(&rows).await?;
-        }
-        self.epoch.count(batch);
-        self.inputs.advance(source, batch);
-        Ok(())
-    }
-
-    async fn compile_for(&mut self, source: usize, batch: &FeedBatch) -> Result<()> {
-        let id = self.inputs.id(source);
-        if self.compiled.as_ref().is_some_and(|compiled| compiled.knows(id, batch.rows.num_columns())) {
-            return Ok(());
-        }
-        let inputs: Vec<Input> = self.inputs.compile_inputs();
-        self.compiled = Some(Compiled::anew(&self.spec.query, &inputs, &self.spec.expectations).await?);
-        Ok(())
-    }
-
-    async fn list_partitions(&mut self) -> Result<()> {
-        let begun = self.inputs.list_partitions().await?;
-        self.tell_begun(begun);
-        Ok(())
-    }
-
-    fn tell_begun(&self, begun: Vec<(usize, PartitionId)>) {
-        for (source, partition) in begun {
-            let what = format!("partition {partition} is read");
-            self.services.events.add(EventKind::PartitionBegun, self.inputs.name(source).as_str(), &what);
-        }
-        self.status.inputs(self.inputs.status());
-    }
-
-    fn is_dirty(&self) -> bool {
-        self.inputs.has_advanced()
-    }
-
-    async fn commit_if_due(&mut self) -> Result<()> {
-        match self.is_dirty() && (self.epoch.is_full() || self.epoch.due() <= Instant::now()) {
-            true => self.commit().await,
-            false => Ok(()),
-        }
-    }
-
-    async fn commit(&mut self) -> Result<()> {
-        if self.is_dirty() {
-            self.epoch.commit(self.inputs.positions()).await?;
-            self.inputs.committed();
-        }
-        self.status.inputs(self.inputs.status());
-        Ok(())
-    }
-
-    async fn answer_flushes(&mut self, standing: &mut StandingOrders) -> Result<()> {
-        if !standing.waiting.is_empty() && self.inputs.have_passed_mark() {
-            self.commit().await?;
-            standing.answer_all();
-        }
-        Ok(())
+    match &spec.work {
+        Work::Pipeline(pipeline) => pipeline::run(spec, pipeline, services, status, control, standing).await,
+        Work::View(view) => view::run(spec, view, services, status, control, standing).await,
     }
 }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::datatypes::{Schema, SchemaRef};
+
 use super::super::target::TargetSpec;
-use crate::catalog::{Definition, Expectation, Object, PipelineDef, Snapshot};
+use crate::catalog::{Definition, Emit, Expectation, Object, ObjectKind, PipelineDef, Snapshot, ViewDef};
 use crate::error::{Error, Result};
-use crate::lake::Lake;
+use crate::lake::{Lake, Table};
 use crate::model::options::Start;
 use crate::model::{JobId, Name, ObjectId};
 
@@ -14,50 +16,147 @@ pub struct JobSpec {
     pub job: JobId,
     pub object: ObjectId,
     pub name: Name,
-    pub query: String,
-    pub expectations: Vec<Expectation>,
     /// Each with where to begin if the job has no position in it yet.
     pub sources: Vec<(Arc<Object>, Start)>,
-    pub target: TargetSpec,
     pub commit_interval: Duration,
+    pub work: Work,
+}
+
+pub enum Work {
+    Pipeline(PipelineSpec),
+    View(ViewSpec),
+}
+
+pub struct PipelineSpec {
+    pub query: String,
+    pub expectations: Vec<Expectation>,
+    pub target: TargetSpec,
+}
+
+pub struct ViewSpec {
+    pub query: String,
+    /// In the order in which the dataflow has them.
+    pub inputs: Vec<ViewInputSpec>,
+    /// The columns that are shown.
+    pub schema: SchemaRef,
+    pub emit: Emit,
+}
+
+/// A relation that a view reads, with the columns that it had when the view was made.
+pub struct ViewInputSpec {
+    pub id: ObjectId,
+    pub name: Name,
+    pub columns: Vec<String>,
+    pub from: ViewInputFrom,
+}
+
+pub enum ViewInputFrom {
+    /// The nth of the job's sources.
+    Source(usize),
+    Table(Arc<Table>),
+    View {
+        job: JobId,
+        schema: SchemaRef,
+    },
 }
 
 impl JobSpec {
-    /// The job of a pipeline as the catalog has it.
-    pub fn of(pipeline: &Object, catalog: &Snapshot, lake: &Lake) -> Result<JobSpec> {
-        let Definition::Pipeline(definition) = &pipeline.definition else {
-            return Err(Error::internal(format!("\"{}\" is not a pipeline", pipeline.name)));
-        };
-        let sources = definition.sources.iter().map(|id| source(*id, pipeline, catalog)).collect::<Result<Vec<_>>>()?;
-        Ok(JobSpec {
-            job: definition.job,
-            object: pipeline.id,
-            name: pipeline.name.clone(),
-            query: definition.query.clone(),
-            expectations: definition.expectations.clone(),
-            sources,
-            target: target(definition, catalog, lake)?,
-            commit_interval: Duration::from_millis(definition.commit_interval_ms),
-        })
+    /// The job of a pipeline or a view as the catalog has it.
+    pub fn of(object: &Object, catalog: &Snapshot, lake: &Lake) -> Result<JobSpec> {
+        match &object.definition {
+            Definition::Pipeline(definition) => Ok(JobSpec {
+                job: definition.job,
+                object: object.id,
+                name: object.name.clone(),
+                sources: sources(definition.sources.iter().copied(), definition.start, object, catalog)?,
+                commit_interval: Duration::from_millis(definition.commit_interval_ms),
+                work: Work::Pipeline(PipelineSpec {
+                    query: definition.query.clone(),
+                    expectations: definition.expectations.clone(),
+                    target: target(definition, catalog, lake)?,
+                }),
+            }),
+            Definition::View(definition) => {
+                let is_source = |id: &ObjectId| catalog.get(*id).is_some_and(|object| object.kind() == ObjectKind::Source);
+                let read = definition.inputs.iter().map(|input| input.relation).filter(is_source);
+                Ok(JobSpec {
+                    job: definition.job,
+                    object: object.id,
+                    name: object.name.clone(),
+                    sources: sources(read, definition.start, object, catalog)?,
+                    commit_interval: Duration::from_millis(definition.commit_interval_ms),
+                    work: Work::View(ViewSpec {
+                        query: definition.query.clone(),
+                        inputs: view_inputs(definition, object, catalog, lake)?,
+                        schema: schema_of(definition),
+                        emit: definition.emit,
+                    }),
+                })
+            }
+            _ => Err(Error::internal(format!("{object} has no job"))),
+        }
+    }
+
+    pub fn kind(&self) -> &'static str {
+        match self.work {
+            Work::Pipeline(_) => ObjectKind::Pipeline.as_str(),
+            Work::View(_) => ObjectKind::View.as_str(),
+        }
+    }
+
+    pub fn target_location(&self) -> Option<&str> {
+        match &self.work {
+            Work::Pipeline(pipeline) => Some(&pipeline.target.location),
+            Work::View(_) => None,
+        }
     }
 }
 
-fn source(id: ObjectId, pipeline: &Object, catalog: &Snapshot) -> Result<(Arc<Object>, Start)> {
-    let object = catalog.get(id).ok_or_else(|| Error::internal("a pipeline reads a source that is not there"))?;
-    let of_pipeline = match &pipeline.definition {
-        Definition::Pipeline(definition) => definition.start,
-        _ => None,
-    };
+/// The columns of a view as Arrow has them. All may be null.
+pub fn schema_of(view: &ViewDef) -> SchemaRef {
+    Arc::new(Schema::new(view.columns.iter().map(|column| column.data_type.to_field(&column.name, true)).collect::<Vec<_>>()))
+}
+
+fn sources(
+    ids: impl Iterator<Item = ObjectId>,
+    of_job: Option<Start>,
+    reader: &Object,
+    catalog: &Snapshot,
+) -> Result<Vec<(Arc<Object>, Start)>> {
+    ids.map(|id| source(id, of_job, reader, catalog)).collect()
+}
+
+fn source(id: ObjectId, of_job: Option<Start>, reader: &Object, catalog: &Snapshot) -> Result<(Arc<Object>, Start)> {
+    let object = catalog.get(id).ok_or_else(|| Error::internal(format!("{reader} reads a source that is not there")))?;
     let of_source = match &object.definition {
         Definition::Source(source) => source.start,
-        _ => return Err(Error::internal(format!("a pipeline reads \"{}\", which is not a source", object.name))),
+        _ => return Err(Error::internal(format!("{reader} reads \"{}\", which is not a source", object.name))),
     };
     // "The latest" is a fixed moment, the same after every restart and for every partition that a reshard brings.
-    let start = match of_pipeline.or(of_source).unwrap_or(Start::Earliest) {
-        Start::Latest => Start::At(pipeline.created_at),
+    let start = match of_job.or(of_source).unwrap_or(Start::Earliest) {
+        Start::Latest => Start::At(reader.created_at),
         start => start,
     };
     Ok((object.clone(), start))
+}
+
+fn view_inputs(view: &ViewDef, object: &Object, catalog: &Snapshot, lake: &Lake) -> Result<Vec<ViewInputSpec>> {
+    let mut sources = 0;
+    let mut inputs = Vec::with_capacity(view.inputs.len());
+    for input in &view.inputs {
+        let read = catalog.get(input.relation).ok_or_else(|| Error::internal(format!("{object} reads what is not there")))?;
+        let from = match &read.definition {
+            Definition::Source(_) => {
+                sources += 1;
+                ViewInputFrom::Source(sources - 1)
+            }
+            Definition::Table(table) => ViewInputFrom::Table(lake.table(&table.location)?),
+            Definition::View(upstream) => ViewInputFrom::View { job: upstream.job, schema: schema_of(upstream) },
+            _ => return Err(Error::internal(format!("{object} reads {read}, which is no relation"))),
+        };
+        inputs.push(ViewInputSpec { id: read.id, name: read.name.clone(), columns: input.columns.clone(), from });
+    }
+    Ok(inputs)
 }
 
 fn target(pipeline: &PipelineDef, catalog: &Snapshot, lake: &Lake) -> Result<TargetSpec> {

@@ -143,7 +143,7 @@ impl ChangeFeed {
     }
 
     /// Columns may be added. Anything else would show the reader other rows than those that it saw come.
-    async fn check_columns(&self, commit: &CommitFile) -> Result<()> {
+    async fn check_columns(&mut self, commit: &CommitFile) -> Result<()> {
         let (Some(from), true) = (self.from, commit.actions.iter().any(|action| action.meta_data.is_some())) else { return Ok(()) };
         let before = self.files.table.snapshot_at(from).await?;
         let to = &self.files.to;

@@ -7,6 +7,7 @@ mod jobs;
 mod settings;
 mod sources;
 mod tables;
+mod view_operators;
 mod views;
 
 use std::fmt;
@@ -35,6 +36,7 @@ pub const SYSTEM_TABLES: &[&dyn SystemTable] = &[
     &sources::Sources,
     &tables::Tables,
     &views::Views,
+    &view_operators::ViewOperators,
     &expectations::Expectations,
     &events::Events,
     &settings::Settings,

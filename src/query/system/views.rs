@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use datafusion::common::ScalarValue;
 
 use super::super::QueryServices;
-use super::{SystemTable, bigint, text, text_or_null, time, time_or_null};
+use super::{SystemTable, bigint, bigint_or_null, text, text_or_null, time, time_or_null};
 use crate::catalog::{Definition, Emit, ObjectKind};
 use crate::error::Result;
+use crate::flow::job::JobState;
 use crate::model::SqlType;
 
 pub struct Views;
@@ -25,6 +26,11 @@ impl SystemTable for Views {
             ("inputs", SqlType::Text),
             ("columns", SqlType::BigInt),
             ("emit", SqlType::Text),
+            ("rows", SqlType::BigInt),
+            ("state_bytes", SqlType::BigInt),
+            ("tick", SqlType::BigInt),
+            ("epoch", SqlType::BigInt),
+            ("freshness_seconds", SqlType::Double),
             ("error", SqlType::Text),
             ("created_at", SqlType::TimestampTz),
             ("definition", SqlType::Text),
@@ -38,6 +44,8 @@ impl SystemTable for Views {
         for object in catalog.iter_kind(ObjectKind::View) {
             let Definition::View(view) = &object.definition else { continue };
             let status = statuses.iter().find(|(id, ..)| *id == object.id).map(|(.., status)| status);
+            let published = services.flow.views.get(object.id);
+            let (newest, progress) = (published.newest(), published.progress());
             let inputs = view.inputs.iter().filter_map(|input| catalog.get(input.relation));
             let emit = match view.emit {
                 Emit::OnChange => "on change",
@@ -50,6 +58,15 @@ impl SystemTable for Views {
                 text(inputs.map(|input| input.name.quoted()).collect::<Vec<_>>().join(", ")),
                 bigint(view.columns.len() as u64),
                 text(emit),
+                bigint_or_null(newest.as_ref().map(|version| version.rows)),
+                bigint(progress.sizes.iter().map(|size| size.bytes as u64).sum()),
+                bigint_or_null(newest.as_ref().map(|version| version.stamp.tick)),
+                bigint_or_null(status.map(|status| status.epoch.0)),
+                ScalarValue::Float64(status.filter(|status| status.state == JobState::Running).map(|status| {
+                    let behind_micros = progress.behind_since_micros.map_or(0, |since| services.flow.clock.now_micros() - since);
+                    let lag = status.inputs.iter().filter_map(|input| input.behind.milliseconds).max().unwrap_or(0);
+                    behind_micros.max(0) as f64 / 1e6 + lag as f64 / 1e3
+                })),
                 text_or_null(status.and_then(|status| status.error.clone())),
                 time(object.created_at),
                 text(&object.sql),

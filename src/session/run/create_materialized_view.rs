@@ -30,9 +30,20 @@ pub async fn run(session: &Session, create: &CreateMaterializedView, text: &str)
         created_at: flow.clock.now(),
         definition: Definition::View(definition),
     };
-    let services = session.services.clone();
+    let (services, id) = (session.services.clone(), view.id);
+    let waits = kept_inputs(&view, session);
     to_the_end(async move { start(&services, view).await }).await?;
+    if waits && let Err(error) = session.services.supervisor.populated(id, &create.name).await {
+        session.notice(Notice::warning(error.one_line()));
+    }
     Ok(Outcome::done("CREATE MATERIALIZED VIEW"))
+}
+
+/// Whether it reads nothing but what is all there already: then it is answered when the view has it. A source may hold years.
+fn kept_inputs(view: &Object, session: &Session) -> bool {
+    let catalog = session.services.flow.catalog.snapshot();
+    let Definition::View(definition) = &view.definition else { return false };
+    definition.inputs.iter().all(|input| catalog.get(input.relation).is_some_and(|read| read.kind() != ObjectKind::Source))
 }
 
 /// How the view would be kept, as text. Nothing is created.

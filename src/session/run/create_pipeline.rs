@@ -8,7 +8,7 @@ use super::to_the_end;
 use crate::catalog::{Change, Definition, DesiredState, Emit, Expectation, Object, ObjectKind, OnViolation, PipelineDef, Snapshot};
 use crate::error::{Error, Result, SqlState};
 use crate::flow::compile::{Compiled, Input};
-use crate::flow::job::JobSpec;
+use crate::flow::job::{JobSpec, Work};
 use crate::model::options::Start;
 use crate::model::{JobId, ObjectId};
 use crate::sql::{self, CreatePipeline};
@@ -184,9 +184,12 @@ pub async fn explain(session: &Session, create: &CreatePipeline, text: &str, is_
 async fn check(session: &Session, create: &CreatePipeline, pipeline: &Object, catalog: &Snapshot) -> Result<Compiled> {
     let flow = &session.services.flow;
     let spec = JobSpec::of(pipeline, catalog, &flow.lake)?;
+    let Work::Pipeline(work) = &spec.work else {
+        return Err(Error::internal(format!("{pipeline} is not a pipeline")));
+    };
     let inputs: Vec<Input> = spec.sources.iter().map(|(source, _)| input(session, source)).collect::<Result<_>>()?;
     let at_query = |error: Error| sql::locate(error, &create.query_text).shifted(create.query_offset);
-    let compiled = Compiled::new(&spec.query, &inputs, &spec.expectations).await.map_err(at_query)?;
+    let compiled = Compiled::new(&work.query, &inputs, &work.expectations).await.map_err(at_query)?;
     if create.emit == Emit::OnWindowClose {
         return Err(Error::unsupported(
             "EMIT ON WINDOW CLOSE is for a query that groups by windows, and this one looks at one row at a time",
@@ -196,8 +199,8 @@ async fn check(session: &Session, create: &CreatePipeline, pipeline: &Object, ca
     }
     let has_columns = inputs.iter().all(|input| !input.columns.is_empty());
     if has_columns {
-        let table = spec.target.table.refresh().await?;
-        spec.target.assign(compiled.schema(), table.schema())?;
+        let table = work.target.table.refresh().await?;
+        work.target.assign(compiled.schema(), table.schema())?;
     }
     Ok(compiled)
 }

@@ -7,6 +7,7 @@ use super::super::{Notice, Outcome, Services, Session};
 use super::to_the_end;
 use crate::catalog::{Change, Definition, Object, ObjectKind, Snapshot};
 use crate::error::{Error, Kind, Result, SqlState};
+use crate::flow::saved;
 use crate::sql::{self, Dependents, Drop, Files};
 
 pub async fn run(session: &Session, drop: &Drop) -> Result<Outcome> {
@@ -87,6 +88,7 @@ fn check_purge(services: &Services, catalog: &Snapshot, doomed: &[Arc<Object>], 
 async fn clean_up(services: &Services, object: &Object, files: Files) -> Result<()> {
     match (&object.definition, files) {
         (Definition::Source(_), _) => services.flow.feeds.forget(object.id),
+        (Definition::View(view), _) => saved::purge(&services.flow.lake, view.job).await?,
         (Definition::Table(table), Files::Purge) => services.flow.lake.purge(&table.location).await?,
         _ => {}
     }

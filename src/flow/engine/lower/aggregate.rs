@@ -12,7 +12,7 @@ use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, GroupingSet, Logi
 use super::wording::list;
 use super::{Lowering, New};
 use crate::error::{Error, Result};
-use crate::flow::engine::operators::{self, Extreme, First, Linear, Measure, Merge, Recompute, Values, accumulator_for};
+use crate::flow::engine::operators::{self, DistinctOn, Extreme, Linear, Measure, Merge, Recompute, Values, accumulator_for};
 use crate::flow::engine::program::{Program, nullable};
 use crate::flow::engine::relation::Arrival;
 
@@ -36,7 +36,7 @@ impl Lowering<'_> {
         if self.nodes[input].arrival == Arrival::AppendOnly
             && let Some(arguments) = firsts(aggregate)
         {
-            return self.first(input, &below, &group, arguments, schema, title);
+            return self.distinct_on(input, &below, &group, arguments, schema, title);
         }
         if let Some(aggregates) = self.linear(aggregate, below.schema(), input, &key)? {
             // Of rows that only come, the distinct ones only come too.
@@ -48,7 +48,9 @@ impl Lowering<'_> {
             let kept = match (aggregates.is_empty(), knows_values, self.nodes[input].arrival) {
                 (true, _, _) => "a count per distinct row; a change costs itself",
                 (false, false, _) => "sums per group; a change costs itself and its group's row",
-                (false, true, Arrival::AppendOnly) => "sums, extremes and distinct values per group; a change costs itself and its group's row",
+                (false, true, Arrival::AppendOnly) => {
+                    "sums, extremes and distinct values per group; a change costs itself and its group's row"
+                }
                 (false, true, Arrival::Changing) => "sums and values per group; a change costs itself and its group's row",
             };
             let operator = Box::new(Linear::new(&self.nodes[input].schema, key, aggregates, schema.clone())?);
@@ -80,7 +82,7 @@ impl Lowering<'_> {
     }
 
     /// DISTINCT ON without an order, of rows that only come: the key and what is shown of its first row.
-    fn first(
+    fn distinct_on(
         &mut self,
         input: usize,
         below: &LogicalPlan,
@@ -91,7 +93,7 @@ impl Lowering<'_> {
     ) -> Result<usize> {
         let columns: Vec<Expr> = group.iter().cloned().map(Expr::Column).chain(arguments).collect();
         let projected = self.project(input, below.schema(), &columns, schema.clone())?;
-        let operator = Box::new(First::new(&schema, group.len())?);
+        let operator = Box::new(DistinctOn::new(&schema, group.len())?);
         let unique = Some((0..group.len()).collect());
         let kept = "the keys that were seen; a change costs itself";
         Ok(self.add(New { operator, inputs: vec![projected], schema, arrival: Arrival::AppendOnly, unique, title, kept }))
@@ -109,9 +111,7 @@ impl Lowering<'_> {
             let extreme = types.first().filter(|argument| *argument == result.data_type());
             let extreme = extreme.and_then(|argument| Extreme::of(func.name(), argument));
             let (measure, values) = match (extreme, accumulator_for(func.name(), &types, result.data_type())) {
-                (Some(extreme), _) => {
-                    (Measure::First, Some(Values::ordered(&group, &types[0], extreme, self.nodes[input].arrival)?))
-                }
+                (Some(extreme), _) => (Measure::First, Some(Values::ordered(&group, &types[0], extreme, self.nodes[input].arrival)?)),
                 (None, Some(sum)) if distinct => (Measure::Sum(sum), Some(Values::distinct(&group, &types)?)),
                 (None, Some(sum)) => (Measure::Sum(sum), None),
                 (None, None) => return Ok(None),

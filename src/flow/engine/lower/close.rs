@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan};
 
 use super::aggregate::{only, with_group_columns};
 use super::bounds::{Bounds, bounds};
-use super::wording::{self, list};
+use super::wording::list;
 use super::{Lowering, New};
 use crate::error::{Error, Result};
 use crate::flow::engine::operators::{Bound, Comparison, EachTick, Late, Temporal, now_schema};
@@ -39,7 +39,7 @@ impl Lowering<'_> {
         }
         let rest =
             Program::new(self.state, std::slice::from_ref(&aggregate.schema), |leaves| rebuilt(plan, aggregate, only(leaves)?)).await?;
-        Ok(self.each_tick(given, rest, wording::plan(plan)))
+        Ok(self.each_tick(given, rest, "The rest of the query, for each window".to_string()))
     }
 
     /// Whatever stands above must look at one window at a time, for it runs over those that close together.

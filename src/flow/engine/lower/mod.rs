@@ -3,9 +3,9 @@
 mod aggregate;
 mod bounds;
 mod close;
+mod first;
 mod join;
 mod temporal;
-mod top;
 mod whole;
 mod window;
 mod wording;
@@ -27,9 +27,11 @@ use super::plan::Planned;
 use super::program::{Program, nullable};
 use super::relation::{Arrival, Relation};
 use super::watermark::Watermarks;
-use super::{Kind, Node};
+use super::{Kind as NodeKind, Node};
 use crate::catalog::Emit;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
+
+use whole::has_subqueries;
 
 pub use wording::name;
 
@@ -75,7 +77,11 @@ impl Lowering<'_> {
             if let Some(node) = self.known.get(plan) {
                 return Ok(*node);
             }
-            let node = self.lower_anew(plan).await?;
+            let before = self.nodes.len();
+            let node = match self.lower_anew(plan).await {
+                Err(error) if error.kind() == Kind::Unsupported => self.fall_back(plan, before, error).await?,
+                lowered => lowered?,
+            };
             self.known.insert(plan.clone(), node);
             Ok(node)
         }
@@ -83,6 +89,9 @@ impl Lowering<'_> {
     }
 
     async fn lower_anew(&mut self, plan: &LogicalPlan) -> Result<usize> {
+        if has_subqueries(plan)? {
+            return self.whole_from_scans(plan).await;
+        }
         match plan {
             LogicalPlan::TableScan(scan) => self.scan(scan),
             // A bag of rows has no order.
@@ -120,9 +129,16 @@ impl Lowering<'_> {
         }
     }
 
+    /// What DataFusion cannot run in parts it may be able to run as a whole.
+    async fn fall_back(&mut self, plan: &LogicalPlan, before: usize, error: Error) -> Result<usize> {
+        self.nodes.truncate(before);
+        self.known.retain(|_, node| *node < before);
+        self.whole_from_scans(plan).await.map_err(|_| error)
+    }
+
     fn add(&mut self, new: New) -> usize {
         let New { operator, inputs, schema, arrival, unique, title, kept } = new;
-        self.nodes.push(Node { kind: Kind::Operator(operator), inputs, schema, arrival, unique, title, kept: kept.to_string() });
+        self.nodes.push(Node { kind: NodeKind::Operator(operator), inputs, schema, arrival, unique, title, kept: kept.to_string() });
         self.nodes.len() - 1
     }
 
@@ -144,13 +160,13 @@ impl Lowering<'_> {
     }
 
     fn input(&mut self, place: usize) -> usize {
-        let is_it = |node: &Node| matches!(node.kind, Kind::Input(relation) if relation == place);
+        let is_it = |node: &Node| matches!(node.kind, NodeKind::Input(relation) if relation == place);
         if let Some(node) = self.nodes.iter().position(is_it) {
             return node;
         }
         let relation = &self.relations[place];
         self.nodes.push(Node {
-            kind: Kind::Input(place),
+            kind: NodeKind::Input(place),
             inputs: vec![],
             schema: nullable(&relation.schema),
             arrival: relation.arrival,

@@ -46,7 +46,15 @@ impl Lowering<'_> {
                 false => "rows whose time is ahead; they come by themselves",
             };
             let unique = self.nodes[node].unique.clone();
-            node = self.add(New { operator, inputs: vec![node], schema, arrival, unique, title: format!("Filter {}", super::wording::words(condition)), kept });
+            node = self.add(New {
+                operator,
+                inputs: vec![node],
+                schema,
+                arrival,
+                unique,
+                title: format!("Filter {}", super::wording::words(condition)),
+                kept,
+            });
         }
         Ok(node)
     }

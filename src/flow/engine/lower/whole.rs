@@ -12,13 +12,25 @@ use crate::flow::engine::program::Program;
 use crate::flow::engine::relation::Arrival;
 
 impl Lowering<'_> {
-    /// Runs `plan` as a whole over what its inputs give. Where a subquery stands in an expression, the inputs are the tables.
+    /// Runs `plan` again and again over what its inputs give.
     pub(super) async fn whole(&mut self, plan: &LogicalPlan) -> Result<usize> {
-        self.refuse_clock_within(plan)?;
-        let below: Vec<LogicalPlan> = match has_subqueries(plan)? {
-            true => scans(plan)?,
-            false => ordered_input(plan).inputs().into_iter().cloned().collect(),
-        };
+        self.refuse_clock(&plan.expressions())?;
+        let below = ordered_input(plan).inputs().into_iter().cloned().collect();
+        self.whole_over(plan, below).await
+    }
+
+    /// Runs all of `plan` again and again over its tables: where a subquery stands in an expression, or nothing else is possible.
+    pub(super) async fn whole_from_scans(&mut self, plan: &LogicalPlan) -> Result<usize> {
+        let mut expressions = vec![];
+        plan.apply_with_subqueries(|node| {
+            expressions.extend(node.expressions());
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        self.refuse_clock(&expressions)?;
+        self.whole_over(plan, scans(plan)?).await
+    }
+
+    async fn whole_over(&mut self, plan: &LogicalPlan, below: Vec<LogicalPlan>) -> Result<usize> {
         let mut inputs = Vec::with_capacity(below.len());
         for input in &below {
             inputs.push(self.lower(input).await?);
@@ -30,10 +42,6 @@ impl Lowering<'_> {
         let operator = Box::new(Recompute::new(program, keys, vec![])?);
         let kept = "recomputed: the query runs again over all rows when one has changed";
         Ok(self.add(New { operator, inputs, schema, arrival: Arrival::Changing, unique: None, title: wording::plan(plan), kept }))
-    }
-
-    fn refuse_clock_within(&self, plan: &LogicalPlan) -> Result<()> {
-        self.refuse_clock(&plan.expressions())
     }
 }
 
@@ -54,7 +62,8 @@ fn ordered_input(plan: &LogicalPlan) -> &LogicalPlan {
     }
 }
 
-fn has_subqueries(plan: &LogicalPlan) -> Result<bool> {
+/// Whether a node cannot be looked at by itself: a subquery stands in its expressions, or it calls itself.
+pub(super) fn has_subqueries(plan: &LogicalPlan) -> Result<bool> {
     let mut found = false;
     plan.apply_subqueries(|_| {
         found = true;

@@ -57,9 +57,9 @@ fn literal(value: &ScalarValue) -> String {
 
 /// A column that the planner named after an expression, as that expression would be written.
 pub fn name(column: &str) -> String {
-    let short = [" PARTITION BY [", " ORDER BY [", " RANGE BETWEEN ", " ROWS BETWEEN "].iter().fold(column, |name, clause| {
-        name.split_once(clause).map_or(name, |(before, _)| before)
-    });
+    let short = [" PARTITION BY [", " ORDER BY [", " RANGE BETWEEN ", " ROWS BETWEEN "]
+        .iter()
+        .fold(column, |name, clause| name.split_once(clause).map_or(name, |(before, _)| before));
     let short = short.replace("__unnest_placeholder(", "unnest(").replace(",depth=1)", ")").replace("count(Int64(1))", "count(*)");
     ["Int64(", "UInt64(", "Float64(", "Utf8(", "Boolean("].iter().fold(short, |name, kind| without(&name, kind))
 }

@@ -2,6 +2,7 @@
 
 mod bound;
 mod constant;
+mod distinct_on;
 mod each_tick;
 mod filter;
 mod first;
@@ -12,7 +13,6 @@ mod merge;
 mod recompute;
 mod stateless;
 mod temporal;
-mod top;
 mod union;
 
 use async_trait::async_trait;
@@ -23,9 +23,10 @@ use crate::model::Changes;
 
 pub use bound::{Bound, NOW, now_schema};
 pub use constant::Constant;
+pub use distinct_on::DistinctOn;
 pub use each_tick::EachTick;
 pub use filter::Filter;
-pub use first::First;
+pub use first::{First, FirstSpec, Numbering};
 pub use join::{Alone, Join, NullKeys, SideSpec};
 pub use linear::{Aggregate, Extreme, Linear, Measure, Values, accumulator_for};
 pub use map::Map;
@@ -33,7 +34,6 @@ pub use merge::Merge;
 pub use recompute::Recompute;
 pub use stateless::Stateless;
 pub use temporal::{Comparison, Late, Temporal};
-pub use top::{Numbering, Top, TopSpec};
 pub use union::Union;
 
 /// When a tick is.

@@ -72,7 +72,7 @@ fn add(model: &mut Model, row: &Row, weight: i64) {
 
 /// What is there under each key, for a key of these columns.
 fn check(arrangement: &Arrangement, model: &Model, key: &[usize]) {
-    assert_eq!(arrangement.len(), model.len());
+    assert_eq!(arrangement.rows(), model.len());
     assert_eq!(self::model(&arrangement.all().unwrap()), *model);
     let all = changes(&model.iter().map(|(row, weight)| (row.clone(), *weight)).collect::<Vec<_>>());
     let keys = arrangement.encode_keys(all.rows()).unwrap();
@@ -111,7 +111,7 @@ fn update(arrangement: &mut Arrangement, model: &mut Model, rows: &[(Row, i64)])
     }
     for (number, row) in numbers {
         assert_eq!(arrangement.weight(number), model[row]);
-        assert_eq!(self::rows(&arrangement.decode(&[number]).unwrap()), [row.clone()]);
+        assert_eq!(self::rows(&arrangement.decode(&[number]).unwrap()), std::slice::from_ref(row));
     }
 }
 

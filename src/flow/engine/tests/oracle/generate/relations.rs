@@ -22,7 +22,7 @@ impl Generator<'_> {
         let types: Vec<_> = (0..count).map(|_| *self.dice.pick(&SET_TYPES)).collect();
         let left = self.select(&[], depth - 1, Place::Inner, Some(&types));
         let right = self.select(&[], depth - 1, Place::Inner, Some(&types));
-        Rel::Set { op: *self.dice.pick(&SET_OPS), left: Box::new(left), right: Box::new(right) }
+        Rel::Set { op: self.dice.pick::<&str>(&SET_OPS), left: Box::new(left), right: Box::new(right) }
     }
 
     /// What can stand alone: a table, a CTE, a few values.

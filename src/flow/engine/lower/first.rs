@@ -14,7 +14,7 @@ use super::window::partition_columns;
 use super::wording::{list, order_list};
 use super::{Lowering, New};
 use crate::error::Result;
-use crate::flow::engine::operators::{Numbering, Top, TopSpec};
+use crate::flow::engine::operators::{First, FirstSpec, Numbering};
 use crate::flow::engine::program::nullable;
 use crate::flow::engine::relation::Arrival;
 
@@ -40,7 +40,7 @@ impl Lowering<'_> {
                 }
                 LogicalPlan::SubqueryAlias(alias) => below = &alias.input,
                 LogicalPlan::Sort(sort) => {
-                    let mut node = self.top(sort, Range { skip, fetch }).await?;
+                    let mut node = self.first(sort, Range { skip, fetch }).await?;
                     for projection in projections.into_iter().rev() {
                         node = self.project(node, projection.input.schema(), &projection.expr, nullable(projection.schema.as_arrow()))?;
                     }
@@ -53,10 +53,10 @@ impl Lowering<'_> {
 
     /// The first `fetch` rows of a sort that stands alone.
     pub(super) async fn sorted(&mut self, sort: &Sort, fetch: usize) -> Result<usize> {
-        self.top(sort, Range { skip: 0, fetch }).await
+        self.first(sort, Range { skip: 0, fetch }).await
     }
 
-    async fn top(&mut self, sort: &Sort, Range { skip, fetch }: Range) -> Result<usize> {
+    async fn first(&mut self, sort: &Sort, Range { skip, fetch }: Range) -> Result<usize> {
         let (input, order) = self.with_order_columns(&sort.input, &sort.expr).await?;
         let schema = nullable(sort.input.schema().as_arrow());
         let Shape { arrival, unique, input_schema } = self.shape(input);
@@ -64,13 +64,21 @@ impl Lowering<'_> {
             0 => format!("First {fetch} by {}", order_list(&sort.expr)),
             _ => format!("First {fetch} after {skip} by {}", order_list(&sort.expr)),
         };
-        let spec =
-            TopSpec { input: input_schema, key: vec![], order, skip, fetch, numbering: Numbering::Hidden, arrival, schema: schema.clone() };
+        let spec = FirstSpec {
+            input: input_schema,
+            key: vec![],
+            order,
+            skip,
+            fetch,
+            numbering: Numbering::Hidden,
+            arrival,
+            schema: schema.clone(),
+        };
         let kept = match arrival {
             Arrival::AppendOnly => "as many rows as are counted, for rows only come; a change costs itself and those",
             Arrival::Changing => "all rows in their order; a change costs itself and the rows that are counted",
         };
-        let operator = Box::new(Top::new(spec)?);
+        let operator = Box::new(First::new(spec)?);
         Ok(self.add(New { operator, inputs: vec![input], schema, arrival: Arrival::Changing, unique, title, kept }))
     }
 
@@ -111,12 +119,12 @@ impl Lowering<'_> {
             false => format!("First {fetch} of each {} by {}", list(&function.params.partition_by), order_list(&function.params.order_by)),
         };
         let spec =
-            TopSpec { input: input_schema, key, order, skip: 0, fetch, numbering: Numbering::Shown, arrival, schema: schema.clone() };
+            FirstSpec { input: input_schema, key, order, skip: 0, fetch, numbering: Numbering::Shown, arrival, schema: schema.clone() };
         let kept = match arrival {
             Arrival::AppendOnly => "these rows, for rows only come; a change costs itself and the rows beside it",
             Arrival::Changing => "all rows in their order; a change costs itself and these rows of its partition",
         };
-        let operator = Box::new(Top::new(spec)?);
+        let operator = Box::new(First::new(spec)?);
         Ok(self.add(New { operator, inputs: vec![input], schema, arrival: Arrival::Changing, unique, title, kept }))
     }
 

@@ -1,0 +1,157 @@
+//! What the job of a view keeps: the operators' state and the answer, how they are saved, and how they come back.
+
+use arrow::compute::cast;
+use arrow::datatypes::SchemaRef;
+
+use super::super::super::FlowServices;
+use super::super::super::engine::{Dataflow, Relation, StateSize};
+use super::super::super::manifest::SavedState;
+use super::super::super::published::Answer;
+use super::super::super::saved::{self, Retired, StateStore};
+use super::super::JobSpec;
+use super::super::spec::ViewSpec;
+use super::ANSWER;
+use crate::catalog::Emit;
+use crate::error::{Error, Result};
+use crate::fault::{self, crash_point};
+use crate::model::{Changes, Epoch};
+use crate::sql;
+
+pub struct Kept {
+    dataflow: Dataflow,
+    pub answer: Answer,
+    store: StateStore,
+    fingerprint: String,
+    /// What `now()` was in the last tick.
+    now_micros: i64,
+    has_begun: bool,
+}
+
+impl Kept {
+    /// Plans the view. Nothing is restored yet.
+    pub async fn plan(spec: &JobSpec, view: &ViewSpec, relations: &[Relation], services: &FlowServices) -> Result<Kept> {
+        if view.emit == Emit::OnWindowClose {
+            return Err(Error::unsupported("EMIT ON WINDOW CLOSE is not run by this version yet")
+                .with_hint("make the view without it: its windows are then there at once and corrected as rows come"));
+        }
+        let mut dataflow = Dataflow::plan(&sql::parse_query(&view.query)?, relations).await?;
+        if dataflow.schema().fields().len() != view.schema.fields().len() {
+            return Err(Error::internal(format!("view \"{}\" was made with other columns than it is planned with now", spec.name)));
+        }
+        let fingerprint = fingerprint(&mut dataflow, &view.schema);
+        Ok(Kept {
+            dataflow,
+            answer: Answer::new(view.schema.clone())?,
+            store: StateStore::new(services.lake.clone(), spec.job, vec![], vec![]),
+            fingerprint,
+            now_micros: 0,
+            has_begun: false,
+        })
+    }
+
+    /// Whether this was saved by a dataflow like this one.
+    pub fn fits(&self, state: &SavedState) -> bool {
+        state.fingerprint == self.fingerprint
+    }
+
+    /// Whether the answer changes as time passes, also if nothing comes.
+    pub fn follows_the_clock(&self) -> bool {
+        self.dataflow.follows_the_clock()
+    }
+
+    /// Whether there was a tick, in this run or an earlier one.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Goes on from what was saved. Errors of kind `State`: it is not all there.
+    pub async fn restore(&mut self, spec: &JobSpec, services: &FlowServices, saved: SavedState, retired: Vec<Retired>) -> Result<()> {
+        self.store = StateStore::new(services.lake.clone(), spec.job, saved.objects, retired);
+        let mut states = self.store.read().await?;
+        self.answer.restore(&states.remove(ANSWER).unwrap_or_default())?;
+        for (name, state) in self.dataflow.states() {
+            for changes in states.remove(&name).unwrap_or_default() {
+                state.restore(&changes)?;
+            }
+        }
+        self.dataflow.resume();
+        self.now_micros = saved.now_micros;
+        self.has_begun = true;
+        Ok(())
+    }
+
+    /// Begins anew: what an earlier plan saved is to be removed.
+    pub fn discard(&mut self, spec: &JobSpec, services: &FlowServices, saved: SavedState, mut retired: Vec<Retired>, epoch: Epoch) {
+        let now_micros = services.clock.now_micros();
+        retired.extend(saved.objects.into_iter().map(|object| saved::retire(object, epoch, now_micros)));
+        self.store = StateStore::new(services.lake.clone(), spec.job, vec![], retired);
+    }
+
+    /// One tick: what changed in the answer, which is consolidated.
+    pub async fn tick(&mut self, inputs: &[Changes], now_micros: i64) -> Result<Changes> {
+        self.now_micros = self.now_micros.max(now_micros);
+        self.has_begun = true;
+        let made = self.dataflow.tick(inputs, self.now_micros).await?;
+        let changes = shown(&made, self.answer.schema())?;
+        crash_point(fault::VIEW_TICK_COMPUTED);
+        self.answer.apply(&changes)?;
+        Ok(changes)
+    }
+
+    /// Writes what changed since the last epoch.
+    pub async fn save(&mut self, epoch: Epoch, now_micros: i64) -> Result<()> {
+        let mut states = self.dataflow.states();
+        states.push((ANSWER.to_string(), self.answer.state()));
+        self.store.write(epoch, states, now_micros).await?;
+        crash_point(fault::VIEW_STATE_WRITTEN);
+        Ok(())
+    }
+
+    /// What the manifest is to say.
+    pub fn saved(&self) -> (Option<SavedState>, Vec<Retired>) {
+        let objects = self.store.objects().to_vec();
+        let state = SavedState { fingerprint: self.fingerprint.clone(), now_micros: self.now_micros, objects };
+        (self.has_begun.then_some(state), self.store.retired().to_vec())
+    }
+
+    pub fn clean(&mut self, epoch: Epoch, needed_from: Option<Epoch>, services: &FlowServices) {
+        self.store.clean(epoch, needed_from, services.clock.now());
+    }
+
+    /// How large each operator's state is, the answer's last.
+    pub fn sizes(&mut self) -> Vec<StateSize> {
+        let mut sizes = self.dataflow.sizes();
+        let answer = self.answer.state();
+        sizes.push(StateSize { operator: "Answer".to_string(), rows: answer.rows(), bytes: answer.bytes() });
+        sizes
+    }
+}
+
+/// The answer under the names and types that the view was made with.
+fn shown(changes: &Changes, schema: &SchemaRef) -> Result<Changes> {
+    let mut is_cast = false;
+    let mut columns = Vec::with_capacity(schema.fields().len());
+    for (column, field) in changes.rows().columns().iter().zip(schema.fields()) {
+        if column.data_type() == field.data_type() {
+            columns.push(column.clone());
+        } else {
+            is_cast = true;
+            columns.push(cast(column, field.data_type())?);
+        }
+    }
+    let shown = changes.with_rows(arrow::array::RecordBatch::try_new(schema.clone(), columns)?);
+    match is_cast || shown.are_inserts() {
+        true => shown.consolidated(),
+        false => Ok(shown),
+    }
+}
+
+/// The same for dataflows that can take in each other's state.
+fn fingerprint(dataflow: &mut Dataflow, schema: &SchemaRef) -> String {
+    let explained = dataflow.explain().join("\n");
+    let mut states: Vec<(String, SchemaRef)> = dataflow.states().into_iter().map(|(name, state)| (name, state.schema())).collect();
+    states.push((ANSWER.to_string(), schema.clone()));
+    let text = format!("{explained}\n{}", saved::describe(&states));
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}

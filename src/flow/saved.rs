@@ -1,0 +1,305 @@
+//! Operator state in the bucket: `_lakewire/jobs/<job>/state/<epoch, 20 digits>-<token>.arrows`.
+//!
+//! An object holds, one after another, Arrow IPC streams of changes: of each state what changed in an epoch, or all of it (a base). The manifest
+//! of an epoch names the objects, and the parts of them, that together are the state after it; nothing else does, so an object that no
+//! manifest names was left behind by a stop and means nothing. A state gets a new base when what changed since the last outgrows it.
+//! Objects that are not needed any more are removed some time later, in the background.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Cursor;
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+
+use super::engine::State;
+use super::manifest::SavedState;
+use crate::error::{Error, Result, SqlState};
+use crate::lake::Lake;
+use crate::model::id::unique_token;
+use crate::model::{Changes, Epoch, JobId};
+
+/// An object is closed when it has so many bytes; a part is never cut.
+const OBJECT_BYTES_MAX: usize = 64 << 20;
+/// Rows of one part.
+const PART_ROWS_MAX: usize = 1 << 20;
+/// A base is not worth its PUT for less.
+const BASE_ROWS_MIN: u64 = 1024;
+/// With more parts since its base a state gets a new one, so that manifests stay small.
+const PARTS_MAX: usize = 128;
+/// How long an object that no newer manifest names is kept for those that may still read it by an older one.
+const KEPT: Duration = Duration::from_secs(3600);
+/// Objects that were never named are looked for once in so many epochs.
+const LISTING_EPOCHS: u64 = 64;
+
+/// An object and what is in it that is still needed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StateObject {
+    /// Within the job's folder `state`.
+    pub name: String,
+    pub parts: Vec<StatePart>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatePart {
+    pub state: String,
+    pub kind: PartKind,
+    pub rows: u64,
+    pub offset: u64,
+    pub bytes: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartKind {
+    Base,
+    Changes,
+}
+
+/// An object that the newest manifest does not name any more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Retired {
+    pub name: String,
+    pub at_micros: i64,
+    /// The last epoch that named it.
+    pub epoch: Epoch,
+}
+
+/// The state objects of one job.
+pub struct StateStore {
+    lake: Lake,
+    job: JobId,
+    /// The oldest first.
+    objects: Vec<StateObject>,
+    retired: Vec<Retired>,
+    cleaning: JoinSet<()>,
+}
+
+impl StateStore {
+    pub fn new(lake: Lake, job: JobId, objects: Vec<StateObject>, retired: Vec<Retired>) -> StateStore {
+        StateStore { lake, job, objects, retired, cleaning: JoinSet::new() }
+    }
+
+    pub fn objects(&self) -> &[StateObject] {
+        &self.objects
+    }
+
+    pub fn retired(&self) -> &[Retired] {
+        &self.retired
+    }
+
+    /// Writes what changed since the last time. Nothing is saved before a manifest names it.
+    pub async fn write(&mut self, epoch: Epoch, states: Vec<(String, &mut dyn State)>, now_micros: i64) -> Result<()> {
+        let mut bodies = vec![];
+        let mut open = OpenObject::new(epoch);
+        for (name, state) in states {
+            if let Some((kind, changes)) = self.to_save(&name, state)? {
+                if kind == PartKind::Base {
+                    self.forget(&name, epoch, now_micros);
+                }
+                for part in slices(&changes, kind) {
+                    open.add(&name, kind, &part)?;
+                    if open.bytes.len() >= OBJECT_BYTES_MAX {
+                        bodies.push(std::mem::replace(&mut open, OpenObject::new(epoch)));
+                    }
+                }
+            }
+        }
+        bodies.push(open);
+        for OpenObject { object, bytes } in bodies.into_iter().filter(|open| !open.object.parts.is_empty()) {
+            let path = self.path(&object.name);
+            self.lake.store().put(&path, PutPayload::from(bytes)).await.map_err(|error| refused("write", self.job, error))?;
+            self.objects.push(object);
+        }
+        Ok(())
+    }
+
+    /// The saved changes of each state, the oldest first.
+    pub async fn read(&self) -> Result<BTreeMap<String, Vec<Changes>>> {
+        read(&self.lake, self.job, &self.objects, |_| true).await
+    }
+
+    /// After an epoch was committed: now and then removes objects that nobody needs. `needed_from` is the oldest epoch that another job goes
+    /// on from.
+    pub fn clean(&mut self, epoch: Epoch, needed_from: Option<Epoch>, now: DateTime<Utc>) {
+        while self.cleaning.try_join_next().is_some() {}
+        let is_over = |retired: &Retired| {
+            let is_old = retired.at_micros < (now - KEPT).timestamp_micros();
+            is_old && needed_from.is_none_or(|needed| retired.epoch < needed)
+        };
+        let (over, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.retired).into_iter().partition(is_over);
+        self.retired = kept;
+        for retired in over {
+            let (store, path) = (self.lake.store().clone(), self.path(&retired.name));
+            self.cleaning.spawn(async move {
+                if let Err(error) = store.delete(&path).await {
+                    tracing::debug!(%error, %path, "an old state object could not be removed");
+                }
+            });
+        }
+        if epoch.0.is_multiple_of(LISTING_EPOCHS) {
+            self.remove_orphans(now - KEPT);
+        }
+    }
+
+    /// Removes what no manifest names. Whatever is young may be named by one that is about to be written.
+    fn remove_orphans(&mut self, older_than: DateTime<Utc>) {
+        let named: BTreeSet<Path> = self
+            .objects
+            .iter()
+            .map(|object| &object.name)
+            .chain(self.retired.iter().map(|retired| &retired.name))
+            .map(|name| self.path(name))
+            .collect();
+        let (lake, folder) = (self.lake.clone(), folder(&self.lake, self.job));
+        self.cleaning.spawn(async move {
+            let is_orphan = move |object: &object_store::ObjectMeta| object.last_modified < older_than && !named.contains(&object.location);
+            let listed = lake.store().list(Some(&folder));
+            let orphans = listed.try_filter(move |object| std::future::ready(is_orphan(object))).map_ok(|object| object.location).boxed();
+            if let Err(error) = lake.store().delete_stream(orphans).try_for_each(|_| std::future::ready(Ok(()))).await {
+                tracing::debug!(%error, %folder, "state objects that nobody needs could not be removed");
+            }
+        });
+    }
+
+    fn to_save(&self, name: &str, state: &mut dyn State) -> Result<Option<(PartKind, Changes)>> {
+        let changes = state.take_changes()?;
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        let parts = || self.objects.iter().flat_map(|object| &object.parts).filter(|part| part.state == name);
+        let rows = |kind| parts().filter(|part| part.kind == kind).map(|part| part.rows).sum::<u64>();
+        let outgrown = rows(PartKind::Changes) + changes.len() as u64 > rows(PartKind::Base).max(BASE_ROWS_MIN);
+        let has_any = parts().next().is_some();
+        match has_any && (outgrown || parts().count() >= PARTS_MAX) {
+            true => Ok(Some((PartKind::Base, state.everything()?))),
+            false => Ok(Some((if has_any { PartKind::Changes } else { PartKind::Base }, changes))),
+        }
+    }
+
+    /// The parts of a state are not needed any more.
+    fn forget(&mut self, name: &str, epoch: Epoch, now_micros: i64) {
+        for object in &mut self.objects {
+            object.parts.retain(|part| part.state != name);
+        }
+        let (empty, left): (Vec<_>, Vec<_>) = std::mem::take(&mut self.objects).into_iter().partition(|object| object.parts.is_empty());
+        self.objects = left;
+        self.retired.extend(empty.into_iter().map(|object| retire(object, epoch, now_micros)));
+    }
+
+    fn path(&self, name: &str) -> Path {
+        folder(&self.lake, self.job).join(name)
+    }
+}
+
+/// Objects that the next manifest will not name.
+pub fn retire(object: StateObject, epoch: Epoch, now_micros: i64) -> Retired {
+    Retired { name: object.name, at_micros: now_micros, epoch }
+}
+
+/// One state as an epoch of a job had it, as changes from nothing.
+pub async fn read_one(lake: &Lake, job: JobId, saved: &SavedState, state: &str) -> Result<Vec<Changes>> {
+    Ok(read(lake, job, &saved.objects, |name| name == state).await?.remove(state).unwrap_or_default())
+}
+
+/// Removes all state of a job that was dropped.
+pub async fn purge(lake: &Lake, job: JobId) -> Result<()> {
+    let objects = lake.store().list(Some(&folder(lake, job))).map_ok(|object| object.location).boxed();
+    let removed = lake.store().delete_stream(objects).try_for_each(|_| std::future::ready(Ok(()))).await;
+    removed.map_err(|error| refused("remove", job, error))
+}
+
+async fn read(
+    lake: &Lake,
+    job: JobId,
+    objects: &[StateObject],
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<String, Vec<Changes>>> {
+    let mut states: BTreeMap<String, Vec<Changes>> = BTreeMap::new();
+    for object in objects.iter().filter(|object| object.parts.iter().any(|part| is_wanted(&part.state))) {
+        let path = folder(lake, job).join(object.name.as_str());
+        let body = match lake.store().get(&path).await {
+            Ok(found) => found.bytes().await.map_err(|error| refused("read", job, error))?,
+            Err(object_store::Error::NotFound { .. }) => return Err(gone(job, &object.name)),
+            Err(error) => return Err(refused("read", job, error)),
+        };
+        for part in object.parts.iter().filter(|part| is_wanted(&part.state)) {
+            states.entry(part.state.clone()).or_default().push(decode(&body, part)?);
+        }
+    }
+    Ok(states)
+}
+
+fn decode(body: &Bytes, part: &StatePart) -> Result<Changes> {
+    let end = part.offset as usize + part.bytes as usize;
+    let bytes = body
+        .get(part.offset as usize..end)
+        .ok_or_else(|| Error::data("a state object is too short").with_state(SqlState::DATA_CORRUPTED))?;
+    let batches = StreamReader::try_new(Cursor::new(bytes), None)?;
+    let schema = batches.schema();
+    let batches = batches.collect::<Result<Vec<RecordBatch>, _>>()?;
+    Changes::from_batch(&arrow::compute::concat_batches(&schema, &batches)?)
+}
+
+/// An object that is being put together.
+struct OpenObject {
+    object: StateObject,
+    bytes: Vec<u8>,
+}
+
+impl OpenObject {
+    fn new(epoch: Epoch) -> OpenObject {
+        let name = format!("{:020}-{}.arrows", epoch.0, unique_token());
+        OpenObject { object: StateObject { name, parts: vec![] }, bytes: vec![] }
+    }
+
+    fn add(&mut self, state: &str, kind: PartKind, changes: &Changes) -> Result<()> {
+        let offset = self.bytes.len();
+        let batch = changes.to_batch()?;
+        let mut writer = StreamWriter::try_new(&mut self.bytes, &batch.schema())?;
+        writer.write(&batch)?;
+        writer.finish()?;
+        drop(writer);
+        let (state, rows) = (state.to_string(), changes.len() as u64);
+        self.object.parts.push(StatePart { state, kind, rows, offset: offset as u64, bytes: (self.bytes.len() - offset) as u64 });
+        Ok(())
+    }
+}
+
+/// Parts of a bounded size; of a base at least one, for it also says that there is nothing.
+fn slices(changes: &Changes, kind: PartKind) -> Vec<Changes> {
+    let count = changes.len().div_ceil(PART_ROWS_MAX).max(usize::from(kind == PartKind::Base));
+    (0..count).map(|part| changes.slice(part * PART_ROWS_MAX, PART_ROWS_MAX)).collect()
+}
+
+fn folder(lake: &Lake, job: JobId) -> Path {
+    lake.root_path().clone().join("_lakewire").join("jobs").join(job.to_string()).join("state")
+}
+
+fn gone(job: JobId, name: &str) -> Error {
+    Error::state(format!("a state object of job {job} is gone"))
+        .with_state(SqlState::DATA_CORRUPTED)
+        .with_detail(format!("the bucket does not have {name}"))
+}
+
+fn refused(what: &str, job: JobId, error: object_store::Error) -> Error {
+    Error::unavailable(format!("cannot {what} the state of job {job}")).with_cause(error)
+}
+
+/// The columns and names of states, as text: what is saved fits only states that look the same.
+pub fn describe(states: &[(String, SchemaRef)]) -> String {
+    let line = |(name, schema): &(String, SchemaRef)| {
+        let columns = schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type()));
+        format!("{name}({})\n", columns.collect::<Vec<_>>().join(", "))
+    };
+    states.iter().map(line).collect()
+}
