@@ -12,7 +12,7 @@ use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, GroupingSet, Logi
 use super::wording::list;
 use super::{Lowering, New};
 use crate::error::{Error, Result};
-use crate::flow::engine::operators::{self, DistinctOn, Extreme, Linear, Measure, Merge, Recompute, Values, accumulator_for};
+use crate::flow::engine::operators::{self, DistinctOn, Extreme, Linear, Measure, Merge, Recompute, Values, accumulator_for, running};
 use crate::flow::engine::program::{Program, nullable};
 use crate::flow::engine::relation::Arrival;
 
@@ -45,13 +45,10 @@ impl Lowering<'_> {
                 false => Arrival::Changing,
             };
             let knows_values = aggregates.iter().any(|aggregate| aggregate.values.is_some());
-            let kept = match (aggregates.is_empty(), knows_values, self.nodes[input].arrival) {
-                (true, _, _) => "a count per distinct row; a change costs itself",
-                (false, false, _) => "sums per group; a change costs itself and its group's row",
-                (false, true, Arrival::AppendOnly) => {
-                    "sums, extremes and distinct values per group; a change costs itself and its group's row"
-                }
-                (false, true, Arrival::Changing) => "sums and values per group; a change costs itself and its group's row",
+            let kept = match (aggregates.is_empty(), knows_values) {
+                (true, _) => "a count per distinct row; a change costs itself",
+                (false, false) => "a running result per group; a change costs itself and its group's row",
+                (false, true) => "a running result per group, and the values it may fall back on; a change costs itself and its group's row",
             };
             let operator = Box::new(Linear::new(&self.nodes[input].schema, key, aggregates, schema.clone())?);
             return Ok(self.add(New { operator, inputs: vec![input], schema, arrival, unique, title, kept }));
@@ -110,8 +107,12 @@ impl Lowering<'_> {
             let types = args.iter().map(|argument| Ok(argument.get_type(below)?)).collect::<Result<Vec<_>>>()?;
             let extreme = types.first().filter(|argument| *argument == result.data_type());
             let extreme = extreme.and_then(|argument| Extreme::of(func.name(), argument));
+            let arrival = self.nodes[input].arrival;
             let (measure, values) = match (extreme, accumulator_for(func.name(), &types, result.data_type())) {
-                (Some(extreme), _) => (Measure::First, Some(Values::ordered(&group, &types[0], extreme, self.nodes[input].arrival)?)),
+                (Some(extreme), _) => match running(&types[0], extreme).filter(|_| arrival == Arrival::AppendOnly) {
+                    Some(extreme) => (Measure::Sum(extreme), None),
+                    None => (Measure::First, Some(Values::ordered(&group, &types[0], extreme, arrival)?)),
+                },
                 (None, Some(sum)) if distinct => (Measure::Sum(sum), Some(Values::distinct(&group, &types)?)),
                 (None, Some(sum)) => (Measure::Sum(sum), None),
                 (None, None) => return Ok(None),

@@ -128,7 +128,7 @@ pub fn join(join: &Join) -> String {
     };
     let equal = join.on.iter().map(|(left, right)| format!("{} = {}", words(left), words(right)));
     let conditions: Vec<String> = equal.chain(join.filter.iter().map(words)).collect();
-    match (conditions.is_empty(), kind.ends_with("join")) {
+    match (conditions.is_empty(), kind.to_lowercase().ends_with("join")) {
         (true, _) => kind.to_string(),
         (false, true) => format!("{kind} on {}", conditions.join(" AND ")),
         (false, false) => format!("{kind}: {}", conditions.join(" AND ")),
@@ -148,8 +148,9 @@ pub fn plan(plan: &LogicalPlan) -> String {
         LogicalPlan::RecursiveQuery(query) => format!("Recursive query {}", query.name),
         LogicalPlan::Limit(limit) => {
             let part = |word: &str, count: Option<&Expr>| count.map(|count| format!("{word} {}", words(count)));
-            let parts = [part("Limit", limit.fetch.as_deref()), part("Offset", limit.skip.as_deref())];
-            parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+            let parts = [part("limit", limit.fetch.as_deref()), part("offset", limit.skip.as_deref())];
+            let parts: Vec<String> = parts.into_iter().flatten().filter(|part| part != "offset 0").collect();
+            format!("Any rows, {}", parts.join(" "))
         }
         other => other.display().to_string(),
     }

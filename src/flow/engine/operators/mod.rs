@@ -28,7 +28,7 @@ pub use each_tick::EachTick;
 pub use filter::Filter;
 pub use first::{First, FirstSpec, Numbering};
 pub use join::{Alone, Join, NullKeys, SideSpec};
-pub use linear::{Aggregate, Extreme, Linear, Measure, Values, accumulator_for};
+pub use linear::{Aggregate, Extreme, Linear, Measure, Values, accumulator_for, running};
 pub use map::Map;
 pub use merge::Merge;
 pub use recompute::Recompute;

@@ -19,6 +19,10 @@ impl Count {
         self.counts[group as usize]
     }
 
+    pub fn add_to(&mut self, group: usize, weight: i64) {
+        self.counts[group] += weight;
+    }
+
     pub fn to_array(&self, groups: &[Number]) -> ArrayRef {
         Arc::new(Int64Array::from_iter_values(groups.iter().map(|group| self.of(*group))))
     }
@@ -31,7 +35,7 @@ impl Accumulator for Count {
     }
 
     fn add(&mut self, _: &[ArrayRef], rows: &Rows) -> Result<()> {
-        rows.each(|_, group, weight| self.counts[group] += weight);
+        rows.each(|_, group, weight| self.add_to(group, weight));
         Ok(())
     }
 

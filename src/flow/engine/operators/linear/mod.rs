@@ -9,6 +9,7 @@ mod average;
 mod count;
 mod exact_float;
 mod groups;
+mod running;
 mod spread;
 mod sum;
 mod truth;
@@ -32,6 +33,7 @@ use crate::model::Changes;
 use groups::{Groups, Touched};
 
 pub use accumulator::{Accumulator, accumulator_for};
+pub use running::running;
 pub use values::{Extreme, Values};
 
 /// An aggregate: what it is computed from, and what it knows of each group.
@@ -45,7 +47,7 @@ pub struct Aggregate {
 }
 
 pub enum Measure {
-    /// A sum over all rows, or over the distinct values.
+    /// A sum over all rows, or over the distinct values. Where rows only come, also their extreme.
     Sum(Box<dyn Accumulator>),
     /// The first of the values.
     First,
