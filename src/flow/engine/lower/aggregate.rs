@@ -48,7 +48,9 @@ impl Lowering<'_> {
             let kept = match (aggregates.is_empty(), knows_values) {
                 (true, _) => "a count per distinct row; a change costs itself",
                 (false, false) => "a running result per group; a change costs itself and its group's row",
-                (false, true) => "a running result per group, and the values it may fall back on; a change costs itself and its group's row",
+                (false, true) => {
+                    "a running result per group, and the values it may fall back on; a change costs itself and its group's row"
+                }
             };
             let operator = Box::new(Linear::new(&self.nodes[input].schema, key, aggregates, schema.clone())?);
             return Ok(self.add(New { operator, inputs: vec![input], schema, arrival, unique, title, kept }));

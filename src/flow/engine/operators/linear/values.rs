@@ -16,7 +16,7 @@ use crate::flow::engine::state::State;
 use crate::model::Changes;
 
 pub enum Values {
-    Distinct(Arrangement),
+    Distinct(Box<Arrangement>),
     /// The first value of a group is its least or its greatest. Where rows only come, no other is kept.
     Ordered(Ordered, Arrival),
 }
@@ -47,7 +47,8 @@ impl Extreme {
 impl Values {
     /// Each value once, of groups by columns like `group`.
     pub fn distinct(group: &[FieldRef], types: &[DataType]) -> Result<Values> {
-        Ok(Values::Distinct(Arrangement::new(schema(group, types), (0..group.len() + types.len()).collect())?))
+        let key = (0..group.len() + types.len()).collect();
+        Ok(Values::Distinct(Box::new(Arrangement::new(schema(group, types), key)?)))
     }
 
     pub fn ordered(group: &[FieldRef], value: &DataType, extreme: Extreme, arrival: Arrival) -> Result<Values> {
@@ -100,7 +101,7 @@ impl Values {
 
     pub fn state(&mut self) -> &mut dyn State {
         match self {
-            Values::Distinct(seen) => seen,
+            Values::Distinct(seen) => seen.as_mut(),
             Values::Ordered(ordered, _) => ordered,
         }
     }
