@@ -8,7 +8,8 @@ use crate::servers::{Server, Setup, is_abort};
 /// Paced, so that ticks and epochs follow each other.
 const STORY: Story = Story { rows: 8_000, pace: Pace::PerSecond(4_000) };
 
-const OF_SOURCE: &str = "SELECT tenant_id, count(*) AS events, sum(bytes_in) AS bytes, max(event_time) AS latest FROM pop_events GROUP BY tenant_id";
+const OF_SOURCE: &str =
+    "SELECT tenant_id, count(*) AS events, sum(bytes_in) AS bytes, max(event_time) AS latest FROM pop_events GROUP BY tenant_id";
 const OF_VIEW: &str = "SELECT count(*) AS tenants, sum(events) AS events, sum(bytes) AS bytes FROM per_tenant";
 
 fn view(name: &str, query: &str) -> String {
@@ -30,7 +31,7 @@ async fn assert_is(server: &Server, view: &str, query: &str) {
 async fn a_view_follows_its_tables() {
     let mut server = Server::start().await;
     server.sql("CREATE TABLE sales (id bigint, shop text, amount bigint); CREATE TABLE shops (shop text, city text)").await;
-    server.sql("INSERT INTO sales SELECT value, 'shop' || (value % 7)::text, value FROM generate_series(1, 1000)").await;
+    server.sql("INSERT INTO sales SELECT value AS id, 'shop' || (value % 7)::text AS shop, value AS amount FROM generate_series(1, 1000)").await;
     server.sql("INSERT INTO shops VALUES ('shop1', 'Bern'), ('shop2', 'Bern'), ('shop3', 'Chur')").await;
     let by_city = "SELECT city, count(*) AS n, sum(amount) AS total FROM sales JOIN shops ON sales.shop = shops.shop GROUP BY city";
     let of_all = "SELECT count(*) AS n, max(amount) AS most FROM sales";
@@ -140,7 +141,8 @@ async fn views_on_views_agree_with_each_other() {
         server.sql(&format!("INSERT INTO t VALUES ({round}), ({round})")).await;
         inserted += 2;
         let rows = server.sql("SELECT one.n AS one, two.n AS two, three.n AS three FROM one, two, three").await;
-        let [one, two, three] = ["one", "two", "three"].map(|name| rows.column(name)[0].expect("a count").parse::<i64>().expect("a number"));
+        let [one, two, three] =
+            ["one", "two", "three"].map(|name| rows.column(name)[0].expect("a count").parse::<i64>().expect("a number"));
         assert_eq!((two, three), (one * 2, one * 3), "round {round}");
         assert!(one <= inserted);
         if round == 30 {
@@ -164,7 +166,8 @@ async fn the_total_of_all_accounts_never_changes() {
     server.sql(&view("joined", "SELECT sum(a.balance) AS balance FROM accounts a JOIN by_branch b ON a.branch = b.branch")).await;
     for round in 0..40i64 {
         let (from, to) = (round * 7 % ACCOUNTS + 1, round * 11 % ACCOUNTS + 1);
-        let transfer = format!("UPDATE accounts SET balance = balance + CASE WHEN id = {from} THEN -5 ELSE 5 END WHERE id IN ({from}, {to})");
+        let transfer =
+            format!("UPDATE accounts SET balance = balance + CASE WHEN id = {from} THEN -5 ELSE 5 END WHERE id IN ({from}, {to})");
         if from != to {
             server.sql(&transfer).await;
         }

@@ -199,7 +199,8 @@ impl<'a> Job<'a> {
             tokio::select! {
                 biased;
                 order = control.recv() => match order {
-                    Some(Control::Flush(answer)) => {
+                    // Without the views that it reads it comes to no end: dropping the sender tells the asker so.
+                    Some(Control::Flush(answer)) => if self.are_inputs_ready().await? {
                         standing.add(answer);
                         self.inputs.mark().await?;
                         self.is_awake = true;
@@ -215,10 +216,11 @@ impl<'a> Job<'a> {
                     let begun = self.inputs.sources.admit(listing?).await?;
                     self.tell_begun(begun);
                 }
-                () = wake.notified() => self.is_awake = true,
-                () = self.inputs.kept.changed() => self.is_awake = true,
+                // Before what may be ready all the time.
                 _ = clock.tick(), if follows_the_clock => self.tick_on_time().await?,
                 _ = polling.tick(), if has_tables => self.inputs.poll().await,
+                () = wake.notified() => self.is_awake = true,
+                () = self.inputs.kept.changed() => self.is_awake = true,
                 () = sleep_until(self.next_tick), if self.is_awake => {}
                 () = sleep_until(self.epoch.due()), if self.is_dirty => {}
             }
