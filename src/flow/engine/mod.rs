@@ -37,6 +37,7 @@ use watermark::Watermarks;
 
 pub use arrangement::{Arrangement, Became, RowNumber};
 pub use operators::Moment;
+pub use program::met;
 pub use relation::{Arrival, Relation, Watermark};
 pub use state::State;
 

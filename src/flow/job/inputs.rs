@@ -177,6 +177,20 @@ impl Inputs {
             .collect()
     }
 
+    /// Which partitions of a source still have records from before the job came to them, or are told to have more than was fetched.
+    pub fn backlog(&self, source: usize) -> Backlog {
+        let source = &self.sources[source];
+        let has_ended = !source.positions.is_empty() && source.positions.values().all(|state| *state == PartitionState::Done);
+        if has_ended && source.cursors.is_empty() {
+            return Backlog::Ended;
+        }
+        let is_behind = |cursor: &Cursor| {
+            let behind = cursor.behind();
+            !cursor.has_passed_mark() || behind.records.unwrap_or(0) > 0 || behind.milliseconds.unwrap_or(0) > 0
+        };
+        Backlog::Of(source.cursors.iter().filter(|(_, cursor)| is_behind(cursor)).map(|(partition, _)| partition.clone()).collect())
+    }
+
     pub fn id(&self, source: usize) -> ObjectId {
         self.sources[source].id
     }
