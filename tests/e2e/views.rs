@@ -65,7 +65,7 @@ async fn a_view_follows_its_tables() {
     server.sql("INSERT INTO sales VALUES (7, 'shop2', 70); FLUSH").await;
     assert_is(&server, "by_city", by_city).await;
     assert_is(&server, "of_all", of_all).await;
-    assert_eq!(server.number("SELECT count(*) FROM lakewire.events WHERE kind = 'view computed anew'").await, 0);
+    assert_eq!(server.number("SELECT count(*) FROM lakewire.events WHERE event = 'view computed anew'").await, 0);
 }
 
 #[tokio::test]
