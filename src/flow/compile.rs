@@ -29,6 +29,8 @@ use crate::error::{Error, Result, SqlState};
 use crate::model::{Name, ObjectId, SourceColumn, column};
 use crate::sql;
 
+const STATELESS_HINT: &str = "a query that looks at one row at a time may select, compute, filter, unnest and UNION ALL";
+
 /// The columns that every source has beside those of its data. They appear when they are named.
 pub const METADATA_COLUMNS: [&str; 4] = ["_partition", "_offset", "_arrival_time", "_key"];
 
@@ -60,6 +62,14 @@ impl Compiled {
     /// Plans `query` over `inputs`. What is not stateless, or names what is not there, is refused by name.
     pub async fn new(query: &str, inputs: &[Input], expectations: &[Expectation]) -> Result<Compiled> {
         Compiled::plan(sql::parse_query(query)?, inputs, expectations).await
+    }
+
+    /// The same, of a query that may remember something from row to row: then there is `None`.
+    pub async fn if_stateless(query: &str, inputs: &[Input], expectations: &[Expectation]) -> Result<Option<Compiled>> {
+        match Compiled::new(query, inputs, expectations).await {
+            Err(error) if error.hint() == Some(STATELESS_HINT) => Ok(None),
+            compiled => compiled.map(Some),
+        }
     }
 
     /// Plans a query that was accepted before, over inputs that may have got columns since. One that the query names itself goes to a sibling.
@@ -193,8 +203,7 @@ fn refuse_state(plan: &LogicalPlan) -> Result<()> {
     })?;
     match refusal {
         None => Ok(()),
-        Some(what) => Err(Error::unsupported(format!("a pipeline cannot use {what} yet"))
-            .with_hint("a pipeline's query may select, compute, filter, unnest and UNION ALL")),
+        Some(what) => Err(Error::unsupported(format!("a pipeline cannot use {what} yet")).with_hint(STATELESS_HINT)),
     }
 }
 

@@ -108,6 +108,11 @@ impl Dataflow {
         self.last().arrival
     }
 
+    /// The first part of the query that takes rows back, if one does.
+    pub fn takes_rows_back(&self) -> Option<&str> {
+        self.nodes.iter().find(|node| node.arrival == Arrival::Changing).map(|node| node.title.as_str())
+    }
+
     /// Columns that no two rows of the answer have alike, if that is known.
     pub fn unique(&self) -> Option<&[usize]> {
         self.last().unique.as_deref()

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::super::compile::Input;
 use super::super::feed::{Cursor, FeedBatch, Feeds, Look, SourceFeed};
 use super::InputStatus;
+use super::view::Backlog;
 use crate::catalog::Object;
 use crate::error::Result;
 use crate::model::options::Start;

@@ -202,6 +202,11 @@ fn view_inputs(read: &[ViewInput], object: &Object, catalog: &Snapshot, lake: &L
 
 fn target(pipeline: &PipelineDef, catalog: &Snapshot, lake: &Lake) -> Result<TargetSpec> {
     let object = catalog.get(pipeline.target).ok_or_else(|| Error::internal("a pipeline writes a table that is not there"))?;
+    target_of(pipeline, object, lake)
+}
+
+/// The table `object` as the pipeline writes it.
+pub fn target_of(pipeline: &PipelineDef, object: &Object, lake: &Lake) -> Result<TargetSpec> {
     let Definition::Table(table) = &object.definition else {
         return Err(Error::internal(format!("a pipeline writes \"{}\", which is not a table", object.name)));
     };
