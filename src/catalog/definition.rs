@@ -90,6 +90,10 @@ pub struct PipelineDef {
     pub start: Option<Start>,
     #[serde(default, skip_serializing_if = "Emit::is_default")]
     pub emit: Emit,
+    /// If the query remembers something from row to row: the relations it reads, each once, with the columns it sees of them. Empty for a
+    /// query that looks at one row at a time, which sees new columns as they come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_inputs: Vec<ViewInput>,
     pub state: DesiredState,
 }
 

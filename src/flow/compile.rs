@@ -5,16 +5,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
-use arrow::compute::{and, concat_batches, filter_record_batch, prep_null_mask_filter};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
+use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::catalog::streaming::StreamingTable;
-use datafusion::common::DFSchema;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::TaskContext;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, displayable};
 use datafusion::prelude::SessionContext;
@@ -22,13 +20,16 @@ use datafusion::sql::parser::Statement as DataFusionStatement;
 use futures::TryStreamExt;
 use sqlparser::ast::Query;
 
+use super::expectations::{Expectations, Output};
 use super::feed::FeedBatch;
 use super::now;
 use super::slot::Slot;
-use crate::catalog::{Expectation, OnViolation};
+use crate::catalog::Expectation;
 use crate::error::{Error, Result, SqlState};
 use crate::model::{Name, ObjectId, SourceColumn, column};
 use crate::sql;
+
+const STATELESS_HINT: &str = "a query that looks at one row at a time may select, compute, filter, unnest and UNION ALL";
 
 /// The columns that every source has beside those of its data. They appear when they are named.
 pub const METADATA_COLUMNS: [&str; 4] = ["_partition", "_offset", "_arrival_time", "_key"];
@@ -47,7 +48,7 @@ pub struct Compiled {
     plan: Arc<dyn ExecutionPlan>,
     task: Arc<TaskContext>,
     schema: SchemaRef,
-    checks: Vec<Check>,
+    expectations: Expectations,
 }
 
 struct CompiledInput {
@@ -57,23 +58,18 @@ struct CompiledInput {
     slot: Arc<Slot>,
 }
 
-struct Check {
-    name: String,
-    condition: Arc<dyn PhysicalExpr>,
-    on_violation: OnViolation,
-}
-
-/// What a run made of one batch.
-pub struct Output {
-    pub rows: RecordBatch,
-    /// Per expectation, in the order they were declared: its name, rows that met it, rows that did not.
-    pub tallies: Vec<(String, u64, u64)>,
-}
-
 impl Compiled {
     /// Plans `query` over `inputs`. What is not stateless, or names what is not there, is refused by name.
     pub async fn new(query: &str, inputs: &[Input], expectations: &[Expectation]) -> Result<Compiled> {
         Compiled::plan(sql::parse_query(query)?, inputs, expectations).await
+    }
+
+    /// The same, of a query that may remember something from row to row: then there is `None`.
+    pub async fn if_stateless(query: &str, inputs: &[Input], expectations: &[Expectation]) -> Result<Option<Compiled>> {
+        match Compiled::new(query, inputs, expectations).await {
+            Err(error) if error.hint() == Some(STATELESS_HINT) => Ok(None),
+            compiled => compiled.map(Some),
+        }
     }
 
     /// Plans a query that was accepted before, over inputs that may have got columns since. One that the query names itself goes to a sibling.
@@ -98,8 +94,8 @@ impl Compiled {
         let schema = Arc::new(logical.schema().as_arrow().clone());
         refuse_twins(&schema)?;
         let plan = context.state().create_physical_plan(&logical).await?;
-        let checks = expectations.iter().map(|expectation| check(&context, &schema, expectation)).collect::<Result<Vec<_>>>()?;
-        Ok(Compiled { inputs, plan, task: context.task_ctx(), schema, checks })
+        let expectations = Expectations::new(&context, &schema, expectations)?;
+        Ok(Compiled { inputs, plan, task: context.task_ctx(), schema, expectations })
     }
 
     /// The columns of the result.
@@ -137,40 +133,7 @@ impl Compiled {
             input.slot.fill(None);
         }
         let rows = concat_batches(&plan.schema(), &batches)?;
-        self.expect(rows)
-    }
-
-    fn expect(&self, mut rows: RecordBatch) -> Result<Output> {
-        let mut tallies = Vec::with_capacity(self.checks.len());
-        let mut keep: Option<BooleanArray> = None;
-        for check in &self.checks {
-            let met = check.evaluate(&rows)?;
-            let passed = met.true_count() as u64;
-            let violated = rows.num_rows() as u64 - passed;
-            tallies.push((check.name.clone(), passed, violated));
-            match check.on_violation {
-                OnViolation::Fail if violated > 0 => {
-                    return Err(Error::data(format!(
-                        "expectation \"{}\" is violated by {violated} of {} rows",
-                        check.name,
-                        rows.num_rows()
-                    ))
-                    .with_state(SqlState::CHECK_VIOLATION)
-                    .with_hint("correct the data or the condition, or use ON VIOLATION DROP ROW"));
-                }
-                OnViolation::DropRow if violated > 0 => {
-                    keep = Some(match keep {
-                        Some(kept) => and(&kept, &met)?,
-                        None => met,
-                    });
-                }
-                _ => {}
-            }
-        }
-        if let Some(keep) = keep {
-            rows = filter_record_batch(&rows, &keep)?;
-        }
-        Ok(Output { rows, tallies })
+        self.expectations.look_at(rows)
     }
 }
 
@@ -202,21 +165,6 @@ pub fn arrange(batch: &FeedBatch, schema: &SchemaRef, columns: usize) -> Result<
     Ok(RecordBatch::try_new_with_options(schema.clone(), arrays, &options)?)
 }
 
-impl Check {
-    /// True where the row meets the condition. A condition that is null is not met.
-    fn evaluate(&self, rows: &RecordBatch) -> Result<BooleanArray> {
-        let value = self.condition.evaluate(rows)?.into_array(rows.num_rows())?;
-        let met = value
-            .as_any()
-            .downcast_ref::<BooleanArray>()
-            .ok_or_else(|| Error::internal(format!("expectation \"{}\" is not a condition", self.name)))?;
-        Ok(match met.null_count() {
-            0 => met.clone(),
-            _ => prep_null_mask_filter(met),
-        })
-    }
-}
-
 fn register(context: &SessionContext, input: &Input, metadata: &[&str]) -> Result<CompiledInput> {
     let mut fields: Vec<Arc<Field>> = column::to_arrow_schema(&input.columns).fields().to_vec();
     fields.extend(metadata.iter().map(|name| Arc::new(metadata_field(name))));
@@ -243,18 +191,6 @@ pub fn metadata_field(name: &str) -> Field {
     Field::new(name, data_type, name == "_key")
 }
 
-fn check(context: &SessionContext, schema: &SchemaRef, expectation: &Expectation) -> Result<Check> {
-    let schema = DFSchema::try_from(schema.as_ref().clone())?;
-    let condition = context.state().create_logical_expr(&expectation.condition, &schema)?;
-    let condition = context.create_physical_expr(condition, &schema)?;
-    let data_type = condition.data_type(schema.as_arrow())?;
-    if data_type != DataType::Boolean {
-        return Err(Error::invalid(format!("the condition of expectation \"{}\" is not boolean", expectation.name))
-            .with_state(SqlState::DATATYPE_MISMATCH));
-    }
-    Ok(Check { name: expectation.name.clone(), condition, on_violation: expectation.on_violation })
-}
-
 /// Only what looks at one row at a time may run here.
 fn refuse_state(plan: &LogicalPlan) -> Result<()> {
     let mut refusal = None;
@@ -267,8 +203,7 @@ fn refuse_state(plan: &LogicalPlan) -> Result<()> {
     })?;
     match refusal {
         None => Ok(()),
-        Some(what) => Err(Error::unsupported(format!("a pipeline cannot use {what} yet"))
-            .with_hint("a pipeline's query may select, compute, filter, unnest and UNION ALL")),
+        Some(what) => Err(Error::unsupported(format!("a pipeline cannot use {what} yet")).with_hint(STATELESS_HINT)),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod assign;
 pub mod compile;
 pub mod engine;
 pub mod events;
+pub mod expectations;
 pub mod feed;
 pub mod job;
 pub mod manifest;

@@ -1,4 +1,4 @@
-//! The query of a materialized view: what it reads, and what its result looks like.
+//! The query of a materialized view, or of a pipeline: what it reads, and what its result looks like.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -8,9 +8,9 @@ use arrow::datatypes::{Schema, SchemaRef};
 use sqlparser::ast::{Expr, Query, Value, visit_expressions};
 
 use super::Session;
-use crate::catalog::{Definition, Object, ObjectKind, Snapshot};
+use crate::catalog::{Definition, Emit, Object, ObjectKind, Snapshot, ViewInput};
 use crate::error::{Error, Result, SqlState};
-use crate::flow::engine::{Dataflow, Relation};
+use crate::flow::engine::{Dataflow, Relation, Watermark};
 use crate::model::column;
 use crate::query::view;
 use crate::sql::{self, result_names};
@@ -22,12 +22,12 @@ pub struct Input {
 }
 
 /// The relations that a query reads, each once, in the order of the text. Errors name the relation and its place in `text`: it is not
-/// there, or it is nothing that a view can follow.
-pub async fn inputs(session: &Session, query: &Query, text: &str) -> Result<Vec<Input>> {
+/// there, or it is nothing that a view or a pipeline, whatever `reader` is, can follow.
+pub async fn inputs(session: &Session, query: &Query, reader: ObjectKind, text: &str) -> Result<Vec<Input>> {
     let catalog = session.services.flow.catalog.snapshot();
     let mut inputs: Vec<Input> = vec![];
     for relation in sql::identifiers::relations(query)? {
-        let object = resolve(&relation, &catalog).map_err(|error| error.at(relation.position(text)))?;
+        let object = resolve(&relation, reader, &catalog).map_err(|error| error.at(relation.position(text)))?;
         if !inputs.iter().any(|input| input.object.id == object.id) {
             let schema = schema_of(session, &object).await?;
             inputs.push(Input { object, schema });
@@ -38,32 +38,43 @@ pub async fn inputs(session: &Session, query: &Query, text: &str) -> Result<Vec<
 
 /// Plans the query over nothing but these columns. The result's columns have PostgreSQL's names, each once. What has no lasting result is
 /// refused. `text` is what the query was parsed from.
-pub async fn plan(query: &Query, inputs: &[Input], text: &str) -> Result<Dataflow> {
+pub async fn plan(query: &Query, inputs: &[Input], emit: Emit, text: &str) -> Result<Dataflow> {
     refuse_parameters(query)?;
     result_names::refuse_twins(query)?;
     let relations: Vec<_> = inputs.iter().map(Input::relation).collect();
-    let planned = Dataflow::plan(query, &relations).await;
+    let planned = Dataflow::plan_to_emit(query, &relations, emit).await;
     let dataflow = planned.map_err(|error| sql::locate(explain(error, inputs), text))?;
     refuse_twins(dataflow.schema())?;
     Ok(dataflow)
 }
 
 impl Input {
+    /// What is remembered of it.
+    pub fn to_saved(&self) -> ViewInput {
+        ViewInput { relation: self.object.id, columns: self.schema.fields().iter().map(|field| field.name().clone()).collect() }
+    }
+
     fn relation(&self) -> Relation {
         let name = self.object.name.clone();
-        match self.object.kind() {
-            ObjectKind::Source => Relation::source(name, &self.schema),
-            _ => Relation::table(name, self.schema.clone()),
+        let Definition::Source(source) = &self.object.definition else { return Relation::table(name, self.schema.clone()) };
+        let relation = Relation::source(name, &self.schema);
+        let mark = source.watermark.as_ref().and_then(|mark| {
+            let column = self.schema.index_of(&mark.column).ok()?;
+            Some(Watermark { column, lateness_micros: mark.lateness_micros })
+        });
+        match mark {
+            Some(mark) => relation.with_watermark(mark),
+            None => relation,
         }
     }
 }
 
-fn resolve(relation: &sql::identifiers::Relation, catalog: &Snapshot) -> Result<Arc<Object>> {
+fn resolve(relation: &sql::identifiers::Relation, reader: ObjectKind, catalog: &Snapshot) -> Result<Arc<Object>> {
     match relation.schema.as_deref() {
         None | Some(sql::PUBLIC_SCHEMA) => {}
         Some(schema @ (sql::SYSTEM_SCHEMA | "pg_catalog" | "information_schema")) => {
-            return Err(Error::unsupported(format!("a materialized view cannot read system table {schema}.{}", relation.name.quoted()))
-                .with_hint("a materialized view reads sources, tables and other materialized views"));
+            return Err(Error::unsupported(format!("a {reader} cannot read system table {schema}.{}", relation.name.quoted()))
+                .with_hint("it may read sources, tables and materialized views"));
         }
         Some(other) => {
             return Err(Error::undefined(format!("schema \"{other}\" does not exist")).with_state(SqlState::INVALID_SCHEMA_NAME));
@@ -73,7 +84,7 @@ fn resolve(relation: &sql::identifiers::Relation, catalog: &Snapshot) -> Result<
         return Ok(object.clone());
     }
     match catalog.find(ObjectKind::Pipeline, &relation.name) {
-        Some(pipeline) => Err(Error::unsupported(format!("a materialized view cannot read {}", pipeline.as_ref()))
+        Some(pipeline) => Err(Error::unsupported(format!("a {reader} cannot read {}", pipeline.as_ref()))
             .with_hint("read the table that the pipeline writes")),
         None => Err(Error::undefined(format!("relation \"{}\" does not exist", relation.name)).with_state(SqlState::UNDEFINED_TABLE)),
     }

@@ -31,7 +31,9 @@ async fn assert_is(server: &Server, view: &str, query: &str) {
 async fn a_view_follows_its_tables() {
     let mut server = Server::start().await;
     server.sql("CREATE TABLE sales (id bigint, shop text, amount bigint); CREATE TABLE shops (shop text, city text)").await;
-    server.sql("INSERT INTO sales SELECT value, 'shop' || (value % 7)::text, value FROM generate_series(1, 1000)").await;
+    server
+        .sql("INSERT INTO sales SELECT value AS id, 'shop' || (value % 7)::text AS shop, value AS amount FROM generate_series(1, 1000)")
+        .await;
     server.sql("INSERT INTO shops VALUES ('shop1', 'Bern'), ('shop2', 'Bern'), ('shop3', 'Chur')").await;
     let by_city = "SELECT city, count(*) AS n, sum(amount) AS total FROM sales JOIN shops ON sales.shop = shops.shop GROUP BY city";
     let of_all = "SELECT count(*) AS n, max(amount) AS most FROM sales";
@@ -63,7 +65,7 @@ async fn a_view_follows_its_tables() {
     server.sql("INSERT INTO sales VALUES (7, 'shop2', 70); FLUSH").await;
     assert_is(&server, "by_city", by_city).await;
     assert_is(&server, "of_all", of_all).await;
-    assert_eq!(server.number("SELECT count(*) FROM lakewire.events WHERE kind = 'view computed anew'").await, 0);
+    assert_eq!(server.number("SELECT count(*) FROM lakewire.events WHERE event = 'view computed anew'").await, 0);
 }
 
 #[tokio::test]

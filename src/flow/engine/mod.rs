@@ -37,6 +37,7 @@ use watermark::Watermarks;
 
 pub use arrangement::{Arrangement, Became, RowNumber};
 pub use operators::Moment;
+pub use program::met;
 pub use relation::{Arrival, Relation, Watermark};
 pub use state::State;
 
@@ -105,6 +106,11 @@ impl Dataflow {
     /// Whether rows of the answer never go, if those of append-only inputs do not.
     pub fn arrival(&self) -> Arrival {
         self.last().arrival
+    }
+
+    /// The first part of the query that takes rows back, if one does.
+    pub fn takes_rows_back(&self) -> Option<&str> {
+        self.nodes.iter().find(|node| node.arrival == Arrival::Changing).map(|node| node.title.as_str())
     }
 
     /// Columns that no two rows of the answer have alike, if that is known.

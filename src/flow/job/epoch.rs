@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::super::FlowServices;
 use super::super::events::EventKind;
+use super::super::expectations::Output;
 use super::super::feed::FeedBatch;
 use super::super::manifest::{Decision, Manifest, Manifests, PreparedCommit, SavedState, Totals};
 use super::super::rejects;
@@ -105,6 +106,20 @@ impl<'a> OpenEpoch<'a> {
     pub async fn reject(&mut self, rows: &RecordBatch) -> Result<()> {
         self.totals.rejected += rows.num_rows() as u64;
         self.rejects.write(rows).await
+    }
+
+    /// Rows for the target, and how they met what is expected of them.
+    pub fn count_output(&mut self, output: &Output) {
+        for (name, passed, violated) in &output.tallies {
+            let tally = self.totals.expectations.entry(name.clone()).or_default();
+            if tally.violated == 0 && *violated > 0 {
+                let what = format!("expectation \"{name}\" is violated for the first time");
+                self.services.events.add(EventKind::ExpectationViolated, self.spec.name.as_str(), &what);
+            }
+            tally.passed += passed;
+            tally.violated += violated;
+        }
+        self.totals.rows_out += output.rows.num_rows() as u64;
     }
 
     pub fn count(&mut self, batch: &FeedBatch) {

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::super::compile::Input;
 use super::super::feed::{Cursor, FeedBatch, Feeds, Look, SourceFeed};
 use super::InputStatus;
+use super::view::Backlog;
 use crate::catalog::Object;
 use crate::error::Result;
 use crate::model::options::Start;
@@ -175,6 +176,20 @@ impl Inputs {
             .iter()
             .map(|source| Input { id: source.id, name: source.name.clone(), columns: source.feed.columns.current() })
             .collect()
+    }
+
+    /// Which partitions of a source still have records from before the job came to them, or are told to have more than was fetched.
+    pub fn backlog(&self, source: usize) -> Backlog {
+        let source = &self.sources[source];
+        let has_ended = !source.positions.is_empty() && source.positions.values().all(|state| *state == PartitionState::Done);
+        if has_ended && source.cursors.is_empty() {
+            return Backlog::Ended;
+        }
+        let is_behind = |cursor: &Cursor| {
+            let behind = cursor.behind();
+            !cursor.has_passed_mark() || behind.records.unwrap_or(0) > 0 || behind.milliseconds.unwrap_or(0) > 0
+        };
+        Backlog::Of(source.cursors.iter().filter(|(_, cursor)| is_behind(cursor)).map(|(partition, _)| partition.clone()).collect())
     }
 
     pub fn id(&self, source: usize) -> ObjectId {

@@ -17,7 +17,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::FlowServices;
 use crate::error::Result;
 
-pub use spec::{JobSpec, Work, schema_of};
+use spec::Work;
+
+pub use spec::{JobSpec, schema_of, target_of};
 pub use status::{InputStatus, JobState, JobStatus, Status};
 
 /// How often the partitions of a source are listed anew.

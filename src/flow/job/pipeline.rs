@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep_until};
 
 use super::super::FlowServices;
-use super::super::compile::{Compiled, Input, Output};
+use super::super::compile::{Compiled, Input};
 use super::super::events::EventKind;
 use super::super::feed::FeedBatch;
 use super::super::manifest::PreparedCommit;
@@ -120,7 +120,8 @@ impl Job<'_> {
             self.compile_for(source, batch).await?;
             let compiled = self.compiled.as_ref().expect("compiled just above");
             let output = compiled.run(self.inputs.id(source), batch).await?;
-            self.write(&output).await?;
+            self.epoch.count_output(&output);
+            self.target.write(&output.rows).await?;
         }
         if !batch.rejects.is_empty() {
             let rows = rejects::rows(&self.spec.name, self.inputs.name(source), batch)?;
@@ -129,20 +130,6 @@ impl Job<'_> {
         self.epoch.count(batch);
         self.inputs.advance(source, batch);
         Ok(())
-    }
-
-    async fn write(&mut self, output: &Output) -> Result<()> {
-        for (name, passed, violated) in &output.tallies {
-            let tally = self.epoch.totals().expectations.entry(name.clone()).or_default();
-            if tally.violated == 0 && *violated > 0 {
-                let what = format!("expectation \"{name}\" is violated for the first time");
-                self.services.events.add(EventKind::ExpectationViolated, self.spec.name.as_str(), &what);
-            }
-            tally.passed += passed;
-            tally.violated += violated;
-        }
-        self.epoch.totals().rows_out += output.rows.num_rows() as u64;
-        self.target.write(&output.rows).await
     }
 
     async fn compile_for(&mut self, source: usize, batch: &FeedBatch) -> Result<()> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use arrow::datatypes::{Schema, SchemaRef};
 
 use super::super::target::TargetSpec;
-use crate::catalog::{Definition, Emit, Expectation, Object, ObjectKind, PipelineDef, Snapshot, ViewDef};
+use crate::catalog::{Definition, Emit, Expectation, Object, ObjectKind, PipelineDef, Snapshot, ViewDef, ViewInput};
 use crate::error::{Error, Result};
 use crate::lake::{Lake, Table};
 use crate::model::options::Start;
@@ -37,9 +37,21 @@ pub struct ViewSpec {
     pub query: String,
     /// In the order in which the dataflow has them.
     pub inputs: Vec<ViewInputSpec>,
-    /// The columns that are shown.
-    pub schema: SchemaRef,
+    pub outlet: Outlet,
     pub emit: Emit,
+}
+
+/// What becomes of the answer.
+pub enum Outlet {
+    /// It is kept, and shown to readers with these columns.
+    Shown(SchemaRef),
+    /// Its rows are written into a table, and forgotten.
+    Written(Box<Written>),
+}
+
+pub struct Written {
+    pub target: TargetSpec,
+    pub expectations: Vec<Expectation>,
 }
 
 /// A relation that a view reads, with the columns that it had when the view was made.
@@ -64,6 +76,7 @@ impl JobSpec {
     /// The job of a pipeline or a view as the catalog has it.
     pub fn of(object: &Object, catalog: &Snapshot, lake: &Lake) -> Result<JobSpec> {
         match &object.definition {
+            Definition::Pipeline(definition) if !definition.kept_inputs.is_empty() => kept_pipeline(definition, object, catalog, lake),
             Definition::Pipeline(definition) => Ok(JobSpec {
                 job: definition.job,
                 object: object.id,
@@ -77,8 +90,7 @@ impl JobSpec {
                 }),
             }),
             Definition::View(definition) => {
-                let is_source = |id: &ObjectId| catalog.get(*id).is_some_and(|object| object.kind() == ObjectKind::Source);
-                let read = definition.inputs.iter().map(|input| input.relation).filter(is_source);
+                let read = read_sources(&definition.inputs, catalog);
                 Ok(JobSpec {
                     job: definition.job,
                     object: object.id,
@@ -87,8 +99,8 @@ impl JobSpec {
                     commit_interval: Duration::from_millis(definition.commit_interval_ms),
                     work: Work::View(ViewSpec {
                         query: definition.query.clone(),
-                        inputs: view_inputs(definition, object, catalog, lake)?,
-                        schema: schema_of(definition),
+                        inputs: view_inputs(&definition.inputs, object, catalog, lake)?,
+                        outlet: Outlet::Shown(schema_of(definition)),
                         emit: definition.emit,
                     }),
                 })
@@ -98,18 +110,47 @@ impl JobSpec {
     }
 
     pub fn kind(&self) -> &'static str {
-        match self.work {
-            Work::Pipeline(_) => ObjectKind::Pipeline.as_str(),
-            Work::View(_) => ObjectKind::View.as_str(),
+        match self.target() {
+            Some(_) => ObjectKind::Pipeline.as_str(),
+            None => ObjectKind::View.as_str(),
         }
     }
 
     pub fn target_location(&self) -> Option<&str> {
+        self.target().map(|target| target.location.as_str())
+    }
+
+    /// The table that it writes.
+    pub fn target(&self) -> Option<&TargetSpec> {
         match &self.work {
-            Work::Pipeline(pipeline) => Some(&pipeline.target.location),
+            Work::Pipeline(pipeline) => Some(&pipeline.target),
+            Work::View(ViewSpec { outlet: Outlet::Written(written), .. }) => Some(&written.target),
             Work::View(_) => None,
         }
     }
+}
+
+/// The job of a pipeline whose query remembers something from row to row.
+fn kept_pipeline(definition: &PipelineDef, object: &Object, catalog: &Snapshot, lake: &Lake) -> Result<JobSpec> {
+    let written = Written { target: target(definition, catalog, lake)?, expectations: definition.expectations.clone() };
+    Ok(JobSpec {
+        job: definition.job,
+        object: object.id,
+        name: object.name.clone(),
+        sources: sources(read_sources(&definition.kept_inputs, catalog), definition.start, object, catalog)?,
+        commit_interval: Duration::from_millis(definition.commit_interval_ms),
+        work: Work::View(ViewSpec {
+            query: definition.query.clone(),
+            inputs: view_inputs(&definition.kept_inputs, object, catalog, lake)?,
+            outlet: Outlet::Written(Box::new(written)),
+            emit: definition.emit,
+        }),
+    })
+}
+
+fn read_sources(inputs: &[ViewInput], catalog: &Snapshot) -> impl Iterator<Item = ObjectId> {
+    let is_source = |id: &ObjectId| catalog.get(*id).is_some_and(|object| object.kind() == ObjectKind::Source);
+    inputs.iter().map(|input| input.relation).filter(is_source)
 }
 
 /// The columns of a view as Arrow has them. All may be null.
@@ -140,10 +181,10 @@ fn source(id: ObjectId, of_job: Option<Start>, reader: &Object, catalog: &Snapsh
     Ok((object.clone(), start))
 }
 
-fn view_inputs(view: &ViewDef, object: &Object, catalog: &Snapshot, lake: &Lake) -> Result<Vec<ViewInputSpec>> {
+fn view_inputs(read: &[ViewInput], object: &Object, catalog: &Snapshot, lake: &Lake) -> Result<Vec<ViewInputSpec>> {
     let mut sources = 0;
-    let mut inputs = Vec::with_capacity(view.inputs.len());
-    for input in &view.inputs {
+    let mut inputs = Vec::with_capacity(read.len());
+    for input in read {
         let read = catalog.get(input.relation).ok_or_else(|| Error::internal(format!("{object} reads what is not there")))?;
         let from = match &read.definition {
             Definition::Source(_) => {
@@ -161,6 +202,11 @@ fn view_inputs(view: &ViewDef, object: &Object, catalog: &Snapshot, lake: &Lake)
 
 fn target(pipeline: &PipelineDef, catalog: &Snapshot, lake: &Lake) -> Result<TargetSpec> {
     let object = catalog.get(pipeline.target).ok_or_else(|| Error::internal("a pipeline writes a table that is not there"))?;
+    target_of(pipeline, object, lake)
+}
+
+/// The table `object` as the pipeline writes it.
+pub fn target_of(pipeline: &PipelineDef, object: &Object, lake: &Lake) -> Result<TargetSpec> {
     let Definition::Table(table) = &object.definition else {
         return Err(Error::internal(format!("a pipeline writes \"{}\", which is not a table", object.name)));
     };

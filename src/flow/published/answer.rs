@@ -138,7 +138,7 @@ impl Answer {
 
     /// Merges and rewrites until no chunk is too empty, and no two small ones are of a size.
     fn tidy(&mut self) -> Result<()> {
-        let is_hollow = |open: &Open| open.chunk.count() * 2 < open.chunk.len();
+        let is_hollow = |open: &Open| open.chunk.count() * 2 < open.chunk.places();
         let hollow: Vec<usize> = (0..self.chunks.len()).filter(|chunk| self.chunks[*chunk].as_ref().is_some_and(is_hollow)).collect();
         for chunk in hollow {
             self.rewrite(&[chunk])?;

@@ -26,8 +26,8 @@ impl Chunk {
         Chunk { count: rows.len(), rows: Arc::new(rows), alive: None }
     }
 
-    /// Rows, whether they are alive or not.
-    pub fn len(&self) -> usize {
+    /// Rows, whether they are alive or crossed out.
+    pub fn places(&self) -> usize {
         self.rows.len()
     }
 
@@ -42,10 +42,10 @@ impl Chunk {
 
     /// The same without these rows, each of which is alive.
     pub fn without(&self, rows: &[u32]) -> Chunk {
-        let mut alive = arrow::array::BooleanBufferBuilder::new(self.len());
+        let mut alive = arrow::array::BooleanBufferBuilder::new(self.places());
         match &self.alive {
             Some(before) => alive.append_buffer(before),
-            None => alive.append_n(self.len(), true),
+            None => alive.append_n(self.places(), true),
         }
         for row in rows {
             alive.set_bit(*row as usize, false);
@@ -69,7 +69,7 @@ impl Chunk {
     }
 
     fn crossed_out_since(&self, before: &Chunk) -> Result<Changes> {
-        let all = || BooleanBuffer::new_set(self.len());
+        let all = || BooleanBuffer::new_set(self.places());
         let then = before.alive.clone().unwrap_or_else(all);
         let now = self.alive.clone().unwrap_or_else(all);
         let went = self.rows.filter(&BooleanArray::new(&then & &!&now, None))?.negated();

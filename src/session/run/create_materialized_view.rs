@@ -6,7 +6,7 @@ use super::super::job_settings::{COMMIT_INTERVAL_DEFAULT, take_commit_interval};
 use super::super::view_query::{self, Input};
 use super::super::{Notice, Outcome, Services, Session};
 use super::to_the_end;
-use crate::catalog::{Change, Definition, DesiredState, Emit, Namespace, Object, ObjectKind, ViewColumn, ViewDef, ViewInput};
+use crate::catalog::{Change, Definition, DesiredState, Emit, Namespace, Object, ObjectKind, ViewColumn, ViewDef};
 use crate::error::{Error, Result, SqlState};
 use crate::flow::engine::Dataflow;
 use crate::model::options::Start;
@@ -60,13 +60,13 @@ async fn start(services: &Services, view: Object) -> Result<()> {
 /// Checks everything that can be checked before there is a job.
 async fn define(session: &Session, create: &CreateMaterializedView, text: &str) -> Result<(ViewDef, Dataflow)> {
     let (commit_interval_ms, start) = options(create)?;
-    let inputs = view_query::inputs(session, &create.query, text).await?;
+    let inputs = view_query::inputs(session, &create.query, ObjectKind::View, text).await?;
     check_inputs(create, &inputs)?;
-    let dataflow = view_query::plan(&create.query, &inputs, text).await?;
+    let dataflow = view_query::plan(&create.query, &inputs, create.emit, text).await?;
     let definition = ViewDef {
         job: JobId::new(),
         query: create.query_text.clone(),
-        inputs: inputs.iter().map(input).collect(),
+        inputs: inputs.iter().map(Input::to_saved).collect(),
         columns: columns(create, dataflow.schema())?,
         emit: create.emit,
         commit_interval_ms,
@@ -116,10 +116,6 @@ fn may_have_watermark(input: &Input) -> bool {
         Definition::View(_) => true,
         Definition::Table(_) | Definition::Pipeline(_) | Definition::Secret(_) => false,
     }
-}
-
-fn input(input: &Input) -> ViewInput {
-    ViewInput { relation: input.object.id, columns: input.schema.fields().iter().map(|field| field.name().clone()).collect() }
 }
 
 fn columns(create: &CreateMaterializedView, schema: &Schema) -> Result<Vec<ViewColumn>> {

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
+
 use super::super::job_settings::{COMMIT_INTERVAL_DEFAULT, take_commit_interval};
-use super::super::{Notice, Outcome, Services, Session};
+use super::super::{Notice, Outcome, Services, Session, view_query};
 use super::to_the_end;
 use crate::catalog::{Change, Definition, DesiredState, Emit, Expectation, Object, ObjectKind, OnViolation, PipelineDef, Snapshot};
 use crate::error::{Error, Result, SqlState};
 use crate::flow::compile::{Compiled, Input};
-use crate::flow::job::{JobSpec, Work};
+use crate::flow::engine::{Arrival, Dataflow};
+use crate::flow::job::target_of;
 use crate::model::options::Start;
 use crate::model::{JobId, ObjectId};
 use crate::sql::{self, CreatePipeline};
@@ -24,7 +27,7 @@ pub async fn run(session: &Session, create: &CreatePipeline, text: &str) -> Resu
     if existing.is_some() && !create.or_replace {
         return Err(ObjectKind::Pipeline.namespace().duplicate(&create.name).at(create.name_position));
     }
-    let definition = define(create, text, &catalog)?;
+    let (definition, _) = define(session, create, text, &catalog).await?;
     let object = match &existing {
         Some(existing) => replacement(existing, definition, text)?,
         None => Object {
@@ -35,7 +38,6 @@ pub async fn run(session: &Session, create: &CreatePipeline, text: &str) -> Resu
             definition: Definition::Pipeline(definition),
         },
     };
-    check(session, create, &object, &catalog).await?;
     let services = session.services.clone();
     match existing {
         Some(existing) => to_the_end(async move { replace(&services, &existing, object).await }).await?,
@@ -71,31 +73,121 @@ fn replace_definition(object: &mut Object, new: &Object) -> Result<()> {
     Ok(())
 }
 
-fn define(create: &CreatePipeline, text: &str, catalog: &Snapshot) -> Result<PipelineDef> {
+/// How a pipeline's query is run.
+enum Plan {
+    /// Row by row, with the columns that the sources have then.
+    Stateless(Box<Compiled>),
+    /// By the engine, with the columns that the inputs have now.
+    Kept(Box<Dataflow>),
+}
+
+impl Plan {
+    fn schema(&self) -> &SchemaRef {
+        match self {
+            Plan::Stateless(compiled) => compiled.schema(),
+            Plan::Kept(dataflow) => dataflow.schema(),
+        }
+    }
+}
+
+/// Checks everything that can be checked before there is a job: also that the query plans, and that its result fits the table.
+async fn define(session: &Session, create: &CreatePipeline, text: &str, catalog: &Snapshot) -> Result<(PipelineDef, Plan)> {
     let (commit_interval_ms, start) = options(create)?;
+    let target = target(create, catalog)?;
+    let inputs = view_query::inputs(session, &create.query, ObjectKind::Pipeline, text).await?;
+    if inputs.is_empty() {
+        return Err(Error::invalid("the query of a pipeline reads no source").at(create.query_offset + 1));
+    }
+    let expectations: Vec<Expectation> = create.expectations.iter().map(expectation).collect();
+    let plan = plan(session, create, &inputs, &expectations, text).await?;
+    let definition = PipelineDef {
+        job: JobId::new(),
+        query: create.query_text.clone(),
+        sources: inputs.iter().map(|input| input.object.id).collect(),
+        target: target.id,
+        target_columns: create.target_columns.as_ref().map(|columns| columns.iter().map(ToString::to_string).collect()),
+        expectations,
+        commit_interval_ms,
+        start,
+        emit: create.emit,
+        kept_inputs: match plan {
+            Plan::Stateless(_) => vec![],
+            Plan::Kept(_) => inputs.iter().map(view_query::Input::to_saved).collect(),
+        },
+        state: DesiredState::Running,
+    };
+    check_fits(session, &target, &definition, &inputs, plan.schema().clone()).await?;
+    Ok((definition, plan))
+}
+
+fn target(create: &CreatePipeline, catalog: &Snapshot) -> Result<Arc<Object>> {
     let target = catalog.relation(&create.target).ok_or_else(|| {
         Error::undefined(format!("relation \"{}\" does not exist", create.target))
             .with_state(SqlState::UNDEFINED_TABLE)
             .with_hint(format!("CREATE TABLE {} () makes a table that takes its columns from the query", create.target.quoted()))
             .at(create.target_position)
     })?;
-    if !matches!(target.definition, Definition::Table(_)) {
-        return Err(Error::invalid(format!("a pipeline cannot write into {}", target.as_ref()))
+    match &target.definition {
+        Definition::Table(_) => Ok(target.clone()),
+        _ => Err(Error::invalid(format!("a pipeline cannot write into {}", target.as_ref()))
             .with_state(SqlState::WRONG_OBJECT_TYPE)
-            .at(create.target_position));
+            .at(create.target_position)),
     }
-    Ok(PipelineDef {
-        job: JobId::new(),
-        query: create.query_text.clone(),
-        sources: sources(create, text, catalog)?,
-        target: target.id,
-        target_columns: create.target_columns.as_ref().map(|columns| columns.iter().map(ToString::to_string).collect()),
-        expectations: create.expectations.iter().map(expectation).collect(),
-        commit_interval_ms,
-        start,
-        emit: create.emit,
-        state: DesiredState::Running,
-    })
+}
+
+async fn plan(
+    session: &Session,
+    create: &CreatePipeline,
+    inputs: &[view_query::Input],
+    expectations: &[Expectation],
+    text: &str,
+) -> Result<Plan> {
+    let reads_sources = inputs.iter().all(|input| input.object.kind() == ObjectKind::Source);
+    if reads_sources {
+        let sources: Vec<Input> = inputs.iter().map(|read| input(session, &read.object)).collect::<Result<_>>()?;
+        let at_query = |error: Error| sql::locate(error, &create.query_text).shifted(create.query_offset);
+        let compiled = Compiled::if_stateless(&create.query_text, &sources, expectations).await.map_err(at_query)?;
+        match (compiled, create.emit) {
+            (Some(compiled), Emit::OnChange) => return Ok(Plan::Stateless(Box::new(compiled))),
+            (Some(_), Emit::OnWindowClose) => {
+                return Err(Error::unsupported(
+                    "EMIT ON WINDOW CLOSE is for a query that groups by windows, and this one looks at one row at a time",
+                )
+                .with_hint("leave it out")
+                .at(create.query_offset + 1));
+            }
+            (None, _) => {}
+        }
+    }
+    let dataflow = view_query::plan(&create.query, inputs, create.emit, text).await?;
+    match dataflow.takes_rows_back().filter(|_| dataflow.arrival() == Arrival::Changing) {
+        None => Ok(Plan::Kept(Box::new(dataflow))),
+        Some(part) => Err(Error::unsupported("a pipeline cannot take back rows that it has written")
+            .with_detail(format!("rows come and go in this part of the query: {part}"))
+            .with_hint(
+                "group by windows and add EMIT ON WINDOW CLOSE, so that rows are final when they are written; \
+                 or use CREATE MATERIALIZED VIEW, whose rows may change",
+            )
+            .at(create.query_offset + 1)),
+    }
+}
+
+/// What of the result does not fit the table is found now, where the columns are known.
+async fn check_fits(
+    session: &Session,
+    target: &Object,
+    pipeline: &PipelineDef,
+    inputs: &[view_query::Input],
+    result: SchemaRef,
+) -> Result<()> {
+    if inputs.iter().any(|input| input.schema.fields().is_empty()) {
+        return Ok(());
+    }
+    let flow = &session.services.flow;
+    let spec = target_of(pipeline, target, &flow.lake)?;
+    let table = spec.table.refresh().await?;
+    spec.assign(&result, table.schema())?;
+    Ok(())
 }
 
 fn options(create: &CreatePipeline) -> Result<(u64, Option<Start>)> {
@@ -104,32 +196,6 @@ fn options(create: &CreatePipeline) -> Result<(u64, Option<Start>)> {
     let start = options.take_start("start")?;
     options.finish("a pipeline")?;
     Ok((commit_interval.as_millis() as u64, start))
-}
-
-fn sources(create: &CreatePipeline, text: &str, catalog: &Snapshot) -> Result<Vec<ObjectId>> {
-    let mut sources = vec![];
-    for relation in sql::identifiers::relations(&create.query)? {
-        let position = relation.position(text);
-        let object = match relation.schema.as_deref() {
-            None | Some(sql::PUBLIC_SCHEMA) => catalog.relation(&relation.name),
-            Some(_) => None,
-        };
-        let object = object.ok_or_else(|| {
-            Error::undefined(format!("relation \"{}\" does not exist", relation.name)).with_state(SqlState::UNDEFINED_TABLE).at(position)
-        })?;
-        if !matches!(object.definition, Definition::Source(_)) {
-            return Err(Error::unsupported(format!("a pipeline cannot read {} yet", object.as_ref()))
-                .with_hint("a pipeline reads sources")
-                .at(position));
-        }
-        if !sources.contains(&object.id) {
-            sources.push(object.id);
-        }
-    }
-    match sources.is_empty() {
-        true => Err(Error::invalid("the query of a pipeline reads no source").at(create.query_offset + 1)),
-        false => Ok(sources),
-    }
 }
 
 fn expectation(written: &sql::Expectation) -> Expectation {
@@ -146,6 +212,12 @@ fn replacement(existing: &Object, new: PipelineDef, text: &str) -> Result<Object
     let Definition::Pipeline(old) = &existing.definition else {
         return Err(Error::internal(format!("{existing} is not a pipeline")));
     };
+    let has_state = !old.kept_inputs.is_empty() || !new.kept_inputs.is_empty();
+    if has_state && (old.query != new.query || old.emit != new.emit || old.kept_inputs != new.kept_inputs) {
+        return Err(Error::unsupported(format!("pipeline \"{}\" cannot be replaced", existing.name))
+            .with_detail("its query remembers something from row to row, and another query cannot go on from that")
+            .with_hint("DROP PIPELINE, then CREATE PIPELINE"));
+    }
     if old.target != new.target || old.sources != new.sources {
         return Err(Error::unsupported(format!(
             "pipeline \"{}\" cannot be replaced by one with other sources or another target",
@@ -161,48 +233,20 @@ fn replacement(existing: &Object, new: PipelineDef, text: &str) -> Result<Object
 /// How the pipeline would run, as text. Nothing is created.
 pub async fn explain(session: &Session, create: &CreatePipeline, text: &str, is_verbose: bool) -> Result<String> {
     let catalog = session.services.flow.catalog.snapshot();
-    let object = Object {
-        id: ObjectId::new(),
-        name: create.name.clone(),
-        sql: String::new(),
-        created_at: session.services.flow.clock.now(),
-        definition: Definition::Pipeline(define(create, text, &catalog)?),
-    };
-    let compiled = check(session, create, &object, &catalog).await?;
+    let (_, plan) = define(session, create, text, &catalog).await?;
     let mut lines = format!("Append to table {}, each record exactly once\n", create.target);
     for expectation in &create.expectations {
         lines.push_str(&format!("  Expect {}: {}\n", expectation.name, expectation.condition_text));
     }
-    lines.push_str("  For each batch of records, without state:\n");
-    for line in compiled.describe(is_verbose).lines() {
+    let (heading, operators) = match &plan {
+        Plan::Stateless(compiled) => ("For each batch of records, without state", compiled.describe(is_verbose)),
+        Plan::Kept(dataflow) => ("For each tick, with state", dataflow.explain().join("\n")),
+    };
+    lines.push_str(&format!("  {heading}:\n"));
+    for line in operators.lines() {
         lines.push_str(&format!("    {line}\n"));
     }
     Ok(lines)
-}
-
-/// Plans the query and fits it to the table, so that what can be known to fail fails now.
-async fn check(session: &Session, create: &CreatePipeline, pipeline: &Object, catalog: &Snapshot) -> Result<Compiled> {
-    let flow = &session.services.flow;
-    let spec = JobSpec::of(pipeline, catalog, &flow.lake)?;
-    let Work::Pipeline(work) = &spec.work else {
-        return Err(Error::internal(format!("{pipeline} is not a pipeline")));
-    };
-    let inputs: Vec<Input> = spec.sources.iter().map(|(source, _)| input(session, source)).collect::<Result<_>>()?;
-    let at_query = |error: Error| sql::locate(error, &create.query_text).shifted(create.query_offset);
-    let compiled = Compiled::new(&work.query, &inputs, &work.expectations).await.map_err(at_query)?;
-    if create.emit == Emit::OnWindowClose {
-        return Err(Error::unsupported(
-            "EMIT ON WINDOW CLOSE is for a query that groups by windows, and this one looks at one row at a time",
-        )
-        .with_hint("leave it out")
-        .at(create.query_offset + 1));
-    }
-    let has_columns = inputs.iter().all(|input| !input.columns.is_empty());
-    if has_columns {
-        let table = work.target.table.refresh().await?;
-        work.target.assign(compiled.schema(), table.schema())?;
-    }
-    Ok(compiled)
 }
 
 fn input(session: &Session, source: &Object) -> Result<Input> {

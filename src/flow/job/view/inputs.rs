@@ -11,7 +11,7 @@ use futures::future::select_all;
 
 use super::super::super::FlowServices;
 use super::super::super::compile;
-use super::super::super::engine::Relation;
+use super::super::super::engine::{Relation, Watermark};
 use super::super::super::feed::FeedBatch;
 use super::super::super::published::{Boundary, Version};
 use super::super::inputs::Inputs;
@@ -19,6 +19,7 @@ use super::super::spec::{ViewInputFrom, ViewInputSpec, ViewSpec};
 use super::super::{InputStatus, JobSpec};
 use super::Taken;
 use super::table_input::{self, TableInput};
+use super::times::Times;
 use super::upstream::Upstream;
 use crate::catalog::Definition;
 use crate::error::{Error, Result};
@@ -46,10 +47,11 @@ struct Reading {
 }
 
 enum From {
-    /// The nth source, and how many of its columns are read.
+    /// The nth source, how many of its columns are read, and how far its times have come where it has a watermark.
     Source {
         nth: usize,
         columns: usize,
+        times: Option<Times>,
     },
     Table(Box<TableInput>),
     View(Upstream),
@@ -66,7 +68,15 @@ impl ViewInputs {
                         return Err(Error::internal(format!("\"{}\" is not a source", input.name)));
                     };
                     let known = source.columns.iter().filter(|column| input.columns.contains(&column.name)).cloned().collect::<Vec<_>>();
-                    Relation::source(input.name.clone(), &column::to_arrow_schema(&known))
+                    let relation = Relation::source(input.name.clone(), &column::to_arrow_schema(&known));
+                    let mark = source.watermark.as_ref().and_then(|mark| {
+                        let column = known.iter().position(|column| column.name == mark.column)?;
+                        Some(Watermark { column, lateness_micros: mark.lateness_micros })
+                    });
+                    match mark {
+                        Some(mark) => relation.with_watermark(mark),
+                        None => relation,
+                    }
                 }
                 ViewInputFrom::Table(table) => {
                     let snapshot = table.refresh().await?;
@@ -113,15 +123,28 @@ impl ViewInputs {
     }
 
     /// A batch of a source as the dataflow sees it, for each relation that it is.
-    pub fn arrange(&self, source: usize, batch: &FeedBatch, into: &mut [Vec<Changes>]) -> Result<()> {
-        for (reading, changes) in self.kept.0.iter().zip(into) {
-            if let From::Source { nth, columns } = reading.from
-                && nth == source
+    pub fn arrange(&mut self, source: usize, batch: &FeedBatch, into: &mut [Vec<Changes>]) -> Result<()> {
+        for (reading, changes) in self.kept.0.iter_mut().zip(into) {
+            if let From::Source { nth, columns, times } = &mut reading.from
+                && *nth == source
             {
-                changes.push(Changes::inserted(compile::arrange(batch, &reading.schema, columns)?));
+                let rows = compile::arrange(batch, &reading.schema, *columns)?;
+                if let Some(times) = times {
+                    times.see(&batch.partition, &rows)?;
+                }
+                changes.push(Changes::inserted(rows));
             }
         }
         Ok(())
+    }
+
+    /// The watermarks that are known, each with the place of its relation.
+    pub fn watermarks(&self, now_micros: i64) -> Vec<(usize, i64)> {
+        let watermark = |reading: &Reading| match &reading.from {
+            From::Source { nth, times: Some(times), .. } => times.watermark(&self.sources.backlog(*nth), now_micros),
+            _ => None,
+        };
+        self.kept.0.iter().enumerate().filter_map(|(place, reading)| Some((place, watermark(reading)?))).collect()
     }
 
     /// What tables and views have: whole versions, of each until there are `rows_max` rows.
@@ -301,7 +324,11 @@ fn open(
     positions: Option<&Positions>,
 ) -> Result<From> {
     Ok(match &input.from {
-        ViewInputFrom::Source(nth) => From::Source { nth: *nth, columns: relation.schema.fields().len() - relation.hidden },
+        ViewInputFrom::Source(nth) => From::Source {
+            nth: *nth,
+            columns: relation.schema.fields().len() - relation.hidden,
+            times: relation.watermark.map(|mark| Times::new(mark.column, mark.lateness_micros)),
+        },
         ViewInputFrom::Table(table) => {
             let position = number(positions, TABLE_PARTITION)?;
             From::Table(Box::new(TableInput::new(input.name.clone(), table.clone(), relation.schema.clone(), state.clone(), position)))

@@ -9,9 +9,8 @@ use super::super::super::manifest::SavedState;
 use super::super::super::published::Answer;
 use super::super::super::saved::{self, Retired, StateStore};
 use super::super::JobSpec;
-use super::super::spec::ViewSpec;
+use super::super::spec::{Outlet, ViewSpec};
 use super::ANSWER;
-use crate::catalog::Emit;
 use crate::error::{Error, Result};
 use crate::fault::{self, crash_point};
 use crate::model::{Changes, Epoch};
@@ -19,7 +18,9 @@ use crate::sql;
 
 pub struct Kept {
     dataflow: Dataflow,
-    pub answer: Answer,
+    schema: SchemaRef,
+    /// Unless its rows are written and forgotten.
+    pub answer: Option<Answer>,
     store: StateStore,
     fingerprint: String,
     /// What `now()` was in the last tick.
@@ -30,18 +31,23 @@ pub struct Kept {
 impl Kept {
     /// Plans the view. Nothing is restored yet.
     pub async fn plan(spec: &JobSpec, view: &ViewSpec, relations: &[Relation], services: &FlowServices) -> Result<Kept> {
-        if view.emit == Emit::OnWindowClose {
-            return Err(Error::unsupported("EMIT ON WINDOW CLOSE is not run by this version yet")
-                .with_hint("make the view without it: its windows are then there at once and corrected as rows come"));
-        }
-        let mut dataflow = Dataflow::plan(&sql::parse_query(&view.query)?, relations).await?;
-        if dataflow.schema().fields().len() != view.schema.fields().len() {
+        let mut dataflow = Dataflow::plan_to_emit(&sql::parse_query(&view.query)?, relations, view.emit).await?;
+        let schema = match &view.outlet {
+            Outlet::Shown(schema) => schema.clone(),
+            Outlet::Written(_) => dataflow.schema().clone(),
+        };
+        if dataflow.schema().fields().len() != schema.fields().len() {
             return Err(Error::internal(format!("view \"{}\" was made with other columns than it is planned with now", spec.name)));
         }
-        let fingerprint = fingerprint(&mut dataflow, &view.schema);
+        let fingerprint = fingerprint(&mut dataflow, &schema);
+        let answer = match &view.outlet {
+            Outlet::Shown(_) => Some(Answer::new(schema.clone())?),
+            Outlet::Written(_) => None,
+        };
         Ok(Kept {
             dataflow,
-            answer: Answer::new(view.schema.clone())?,
+            schema,
+            answer,
             store: StateStore::new(services.lake.clone(), spec.job, vec![], vec![]),
             fingerprint,
             now_micros: 0,
@@ -49,9 +55,24 @@ impl Kept {
         })
     }
 
+    /// The columns of the answer.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
     /// Whether this was saved by a dataflow like this one.
     pub fn fits(&self, state: &SavedState) -> bool {
         state.fingerprint == self.fingerprint
+    }
+
+    /// Says how far the times of a relation have come.
+    pub fn advance_watermark(&self, relation: usize, micros: i64) {
+        self.dataflow.advance_watermark(relation, micros);
+    }
+
+    /// Rows that came after their window had closed, since the run began.
+    pub fn late_rows(&self) -> u64 {
+        self.dataflow.late_rows()
     }
 
     /// Whether the answer changes as time passes, also if nothing comes.
@@ -68,7 +89,9 @@ impl Kept {
     pub async fn restore(&mut self, spec: &JobSpec, services: &FlowServices, saved: SavedState, retired: Vec<Retired>) -> Result<()> {
         self.store = StateStore::new(services.lake.clone(), spec.job, saved.objects, retired);
         let mut states = self.store.read().await?;
-        self.answer.restore(&states.remove(ANSWER).unwrap_or_default())?;
+        if let Some(answer) = &mut self.answer {
+            answer.restore(&states.remove(ANSWER).unwrap_or_default())?;
+        }
         for (name, state) in self.dataflow.states() {
             for changes in states.remove(&name).unwrap_or_default() {
                 state.restore(&changes)?;
@@ -92,16 +115,20 @@ impl Kept {
         self.now_micros = self.now_micros.max(now_micros);
         self.has_begun = true;
         let made = self.dataflow.tick(inputs, self.now_micros).await?;
-        let changes = shown(&made, self.answer.schema())?;
+        let changes = shown(&made, &self.schema)?;
         crash_point(fault::VIEW_TICK_COMPUTED);
-        self.answer.apply(&changes)?;
+        if let Some(answer) = &mut self.answer {
+            answer.apply(&changes)?;
+        }
         Ok(changes)
     }
 
     /// Writes what changed since the last epoch.
     pub async fn save(&mut self, epoch: Epoch, now_micros: i64) -> Result<()> {
         let mut states = self.dataflow.states();
-        states.push((ANSWER.to_string(), self.answer.state()));
+        if let Some(answer) = &mut self.answer {
+            states.push((ANSWER.to_string(), answer.state()));
+        }
         self.store.write(epoch, states, now_micros).await?;
         crash_point(fault::VIEW_STATE_WRITTEN);
         Ok(())
@@ -121,8 +148,10 @@ impl Kept {
     /// How large each operator's state is, the answer's last.
     pub fn sizes(&mut self) -> Vec<StateSize> {
         let mut sizes = self.dataflow.sizes();
-        let answer = self.answer.state();
-        sizes.push(StateSize { operator: "Answer".to_string(), rows: answer.rows(), bytes: answer.bytes() });
+        if let Some(answer) = &mut self.answer {
+            let answer = answer.state();
+            sizes.push(StateSize { operator: "Answer".to_string(), rows: answer.rows(), bytes: answer.bytes() });
+        }
         sizes
     }
 }

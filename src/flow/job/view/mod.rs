@@ -13,7 +13,9 @@ mod kept;
 mod table_input;
 #[cfg(test)]
 mod tests;
+mod times;
 mod upstream;
+mod writer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,7 +32,7 @@ use super::super::published::{Answer, Published, Stamp, Version};
 use super::super::{rejects, saved};
 use super::epoch::{Contents, OpenEpoch};
 use super::inputs::Found;
-use super::spec::{ViewSpec, Work};
+use super::spec::{Outlet, ViewSpec, Work};
 use super::{Control, JobSpec, JobStatus, LISTING_INTERVAL, StandingOrders};
 use crate::error::{Error, Kind, Result};
 use crate::fault::{self, crash_point};
@@ -38,6 +40,9 @@ use crate::model::{Changes, Epoch, ObjectId, PartitionId};
 
 use inputs::ViewInputs;
 use kept::Kept;
+
+pub use times::Backlog;
+use writer::Writer;
 
 /// The state that is the answer.
 pub const ANSWER: &str = "answer";
@@ -81,7 +86,7 @@ pub async fn run(
     let mut job = Job::begin(spec, view, services, status, standing).await?;
     match job.work(control, standing).await {
         // Only what is gone for good is told so: changes of a table, the epoch of another view.
-        Err(error) if error.kind() == Kind::State && job.is_input_outdated => {
+        Err(error) if error.kind() == Kind::State && job.is_input_outdated && spec.target().is_none() => {
             standing.is_outdated = true;
             Err(Error::unavailable("the view is computed anew: what it goes on from is not there any more").with_cause(error))
         }
@@ -94,7 +99,8 @@ pub async fn show_saved(spec: &JobSpec, services: &FlowServices) -> Result<()> {
     let Work::View(view) = &spec.work else { return Ok(()) };
     let manifest = Manifests::new(services.lake.clone(), services.clock.clone(), spec.job).newest().await?;
     let Some((epoch, state)) = manifest.and_then(|manifest| Some((manifest.epoch, manifest.state?))) else { return Ok(()) };
-    let mut answer = Answer::new(view.schema.clone())?;
+    let Outlet::Shown(schema) = &view.outlet else { return Ok(()) };
+    let mut answer = Answer::new(schema.clone())?;
     answer.restore(&saved::read_one(&services.lake, spec.job, &state, ANSWER).await?)?;
     let published = services.views.get(spec.object);
     let version = Arc::new(Version::new(published.begin_run(), &answer, BTreeMap::new()));
@@ -111,6 +117,8 @@ struct Job<'a> {
     epoch: OpenEpoch<'a>,
     inputs: ViewInputs,
     kept: Kept,
+    /// Of a pipeline.
+    writer: Option<Writer>,
     published: Arc<Published>,
     stamp: Stamp,
     showing: Showing,
@@ -144,6 +152,10 @@ impl<'a> Job<'a> {
         let (state, retired) = kept.saved();
         epoch.take_over(Contents { positions: inputs.positions(), state, retired, ..Contents::default() }).await?;
         standing.is_outdated = false;
+        let writer = match &view.outlet {
+            Outlet::Shown(_) => None,
+            Outlet::Written(written) => Some(Writer::open(written, kept.schema()).await?),
+        };
         let published = services.views.get(spec.object);
         let showing = match has_saved && !kept.has_begun() {
             true => Showing::WhenCaughtUp,
@@ -156,6 +168,7 @@ impl<'a> Job<'a> {
             epoch,
             inputs,
             kept,
+            writer,
             stamp: published.begin_run(),
             published,
             showing,
@@ -199,7 +212,8 @@ impl<'a> Job<'a> {
             tokio::select! {
                 biased;
                 order = control.recv() => match order {
-                    Some(Control::Flush(answer)) => {
+                    // Without the views that it reads it comes to no end: dropping the sender tells the asker so.
+                    Some(Control::Flush(answer)) => if self.are_inputs_ready().await? {
                         standing.add(answer);
                         self.inputs.mark().await?;
                         self.is_awake = true;
@@ -215,10 +229,11 @@ impl<'a> Job<'a> {
                     let begun = self.inputs.sources.admit(listing?).await?;
                     self.tell_begun(begun);
                 }
-                () = wake.notified() => self.is_awake = true,
-                () = self.inputs.kept.changed() => self.is_awake = true,
+                // Before what may be ready all the time.
                 _ = clock.tick(), if follows_the_clock => self.tick_on_time().await?,
                 _ = polling.tick(), if has_tables => self.inputs.poll().await,
+                () = wake.notified() => self.is_awake = true,
+                () = self.inputs.kept.changed() => self.is_awake = true,
                 () = sleep_until(self.next_tick), if self.is_awake => {}
                 () = sleep_until(self.epoch.due()), if self.is_dirty => {}
             }
@@ -299,10 +314,12 @@ impl<'a> Job<'a> {
 
     async fn tick(&mut self, taken: Vec<Vec<Changes>>) -> Result<()> {
         let inputs = self.inputs.batches(&taken)?;
-        let changed = self.kept.tick(&inputs, self.services.clock.now_micros()).await?;
-        self.epoch.totals().rows_out += changed.len() as u64;
-        self.is_dirty = true;
-        self.publish();
+        let now_micros = self.services.clock.now_micros();
+        for (relation, watermark) in self.inputs.watermarks(now_micros) {
+            self.kept.advance_watermark(relation, watermark);
+        }
+        let changed = self.kept.tick(&inputs, now_micros).await?;
+        self.give(&changed).await?;
         crash_point(fault::VIEW_TICK_PUBLISHED);
         Ok(())
     }
@@ -314,18 +331,27 @@ impl<'a> Job<'a> {
         }
         let inputs = self.inputs.batches(&self.inputs.nothing())?;
         let changed = self.kept.tick(&inputs, self.services.clock.now_micros()).await?;
-        if !changed.is_empty() {
-            self.epoch.totals().rows_out += changed.len() as u64;
-            self.is_dirty = true;
-            self.publish();
+        match changed.is_empty() {
+            true => Ok(()),
+            false => self.give(&changed).await,
         }
+    }
+
+    /// Hands on what a tick made.
+    async fn give(&mut self, changed: &Changes) -> Result<()> {
+        self.is_dirty = true;
+        match &mut self.writer {
+            Some(writer) => writer.write(changed, &mut self.epoch).await?,
+            None => self.epoch.totals().rows_out += changed.len() as u64,
+        }
+        self.publish();
         Ok(())
     }
 
     fn publish(&mut self) {
-        if self.showing == Showing::AtOnce {
+        if let (Showing::AtOnce, Some(answer)) = (self.showing, &self.kept.answer) {
             self.stamp.tick += 1;
-            self.published.publish(Arc::new(Version::new(self.stamp, &self.kept.answer, self.inputs.includes())));
+            self.published.publish(Arc::new(Version::new(self.stamp, answer, self.inputs.includes())));
         }
     }
 
@@ -378,7 +404,11 @@ impl<'a> Job<'a> {
             let now_micros = self.services.clock.now_micros();
             self.kept.save(self.epoch.number(), now_micros).await?;
             let (state, retired) = self.kept.saved();
-            self.epoch.commit(Contents { positions: self.inputs.positions(), target: None, state, retired }).await?;
+            let target = match &mut self.writer {
+                Some(writer) => Some(writer.seal().await?),
+                None => None,
+            };
+            self.epoch.commit(Contents { positions: self.inputs.positions(), target, state, retired }).await?;
             self.inputs.sources.committed();
             self.is_dirty = false;
             self.show_committed();
@@ -447,6 +477,11 @@ async fn restore(
             Err(error) => return Err(error),
         },
     };
+    if spec.target().is_some() {
+        return Err(Error::state(format!("the state of pipeline \"{}\" cannot be used", spec.name))
+            .with_detail(why)
+            .with_hint("what it has written stands; DROP PIPELINE, and CREATE PIPELINE with another start, begins a new one"));
+    }
     services.events.add(EventKind::ViewComputedAnew, spec.name.as_str(), &format!("computed anew from all of its inputs: {why}"));
     found.positions = BTreeMap::<ObjectId, _>::new();
     kept.discard(spec, services, saved, retired, epoch);
