@@ -98,6 +98,7 @@ fn pipeline(text: &str, source: &Object, target: &Object) -> Object {
             commit_interval_ms: 10_000,
             start: None,
             emit: Emit::default(),
+            kept_inputs: vec![],
             state: DesiredState::Running,
         }),
     )

@@ -39,6 +39,7 @@ pub enum EventKind {
     PartitionEnded,
     ExpectationViolated,
     ViewComputedAnew,
+    RowsLate,
 }
 
 impl EventKind {
@@ -54,6 +55,7 @@ impl EventKind {
             EventKind::PartitionEnded => "partition ended",
             EventKind::ExpectationViolated => "expectation violated",
             EventKind::ViewComputedAnew => "view computed anew",
+            EventKind::RowsLate => "rows late",
         }
     }
 }

@@ -84,6 +84,9 @@ pub struct Totals {
     pub bytes_in: u64,
     pub rows_out: u64,
     pub rejected: u64,
+    /// Rows that came after their window had closed.
+    #[serde(default)]
+    pub late: u64,
     /// By name: rows that met the expectation, and rows that did not.
     pub expectations: BTreeMap<String, Tally>,
 }

@@ -5,6 +5,7 @@ use arrow::datatypes::Int64Type;
 use arrow::util::pretty::pretty_format_batches;
 
 use super::*;
+use crate::catalog::OnViolation;
 use crate::clock::Clock;
 use crate::model::SqlType;
 

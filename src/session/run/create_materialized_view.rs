@@ -1,6 +1,6 @@
 //! `CREATE MATERIALIZED VIEW [IF NOT EXISTS] name [WITH (…)] AS SELECT … [EMIT ON WINDOW CLOSE]`
 
-use arrow::datatypes::Schema;
+use arrow::datatypes::{DataType, Field, Schema};
 
 use super::super::job_settings::{COMMIT_INTERVAL_DEFAULT, take_commit_interval};
 use super::super::view_query::{self, Input};
@@ -125,5 +125,13 @@ fn columns(create: &CreateMaterializedView, schema: &Schema) -> Result<Vec<ViewC
             .with_state(SqlState::INVALID_TABLE_DEFINITION)
             .at(create.query_offset + 1));
     }
-    Ok(fields.iter().map(|field| ViewColumn { name: field.name().clone(), data_type: SqlType::from_field(field) }).collect())
+    Ok(fields.iter().map(|field| ViewColumn { name: field.name().clone(), data_type: column_type(field) }).collect())
+}
+
+/// row_number() and its like count in bigint, as in PostgreSQL.
+fn column_type(field: &Field) -> SqlType {
+    match field.data_type() {
+        DataType::UInt64 => SqlType::BigInt,
+        _ => SqlType::from_field(field),
+    }
 }

@@ -318,7 +318,9 @@ impl<'a> Job<'a> {
         for (relation, watermark) in self.inputs.watermarks(now_micros) {
             self.kept.advance_watermark(relation, watermark);
         }
+        let late_before = self.kept.late_rows();
         let changed = self.kept.tick(&inputs, now_micros).await?;
+        self.count_late(self.kept.late_rows() - late_before);
         self.give(&changed).await?;
         crash_point(fault::VIEW_TICK_PUBLISHED);
         Ok(())
@@ -335,6 +337,14 @@ impl<'a> Job<'a> {
             true => Ok(()),
             false => self.give(&changed).await,
         }
+    }
+
+    fn count_late(&mut self, rows: u64) {
+        if rows > 0 && self.epoch.totals().late == 0 {
+            let what = format!("{rows} rows came after their windows had closed; they are left out");
+            self.services.events.add(EventKind::RowsLate, self.spec.name.as_str(), &what);
+        }
+        self.epoch.totals().late += rows;
     }
 
     /// Hands on what a tick made.

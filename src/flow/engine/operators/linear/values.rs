@@ -18,7 +18,7 @@ use crate::model::Changes;
 pub enum Values {
     Distinct(Box<Arrangement>),
     /// The first value of a group is its least or its greatest. Where rows only come, no other is kept.
-    Ordered(Ordered, Arrival),
+    Ordered(Box<Ordered>, Arrival),
 }
 
 /// Which value of a group is asked for.
@@ -54,7 +54,8 @@ impl Values {
     pub fn ordered(group: &[FieldRef], value: &DataType, extreme: Extreme, arrival: Arrival) -> Result<Values> {
         let options = SortOptions { descending: extreme == Extreme::Greatest, nulls_first: false };
         let schema = schema(group, std::slice::from_ref(value));
-        Ok(Values::Ordered(Ordered::new(schema, (0..group.len()).collect(), vec![(group.len(), options)])?, arrival))
+        let ordered = Ordered::new(schema, (0..group.len()).collect(), vec![(group.len(), options)])?;
+        Ok(Values::Ordered(Box::new(ordered), arrival))
     }
 
     /// Takes in the values of rows that count. Returns the weight of each row in a sum over distinct values.
@@ -102,14 +103,14 @@ impl Values {
     pub fn state(&mut self) -> &mut dyn State {
         match self {
             Values::Distinct(seen) => seen.as_mut(),
-            Values::Ordered(ordered, _) => ordered,
+            Values::Ordered(ordered, _) => ordered.as_mut(),
         }
     }
 
     fn schema(&self) -> SchemaRef {
         match self {
             Values::Distinct(seen) => seen.schema().clone(),
-            Values::Ordered(ordered, _) => State::schema(ordered),
+            Values::Ordered(ordered, _) => State::schema(ordered.as_ref()),
         }
     }
 }
