@@ -137,10 +137,9 @@ async fn keep(query: &Query, ticks: &Ticks) -> Kept {
     let mut dataflow = plan(&query.written_out(), &relations).await;
     let mut kept = Kept { ticks: Duration::ZERO, saved: Duration::ZERO, rows: 0 };
     let count = ticks["bid"].len();
-    #[allow(clippy::needless_range_loop)] // It counts through all tables at once.
+    let rows_of = |tick: usize| relations.iter().map(move |relation| Changes::inserted(ticks[relation.name.as_str()][tick].clone()));
     for tick in 0..count {
-        let changes: Vec<Changes> =
-            relations.iter().map(|relation| Changes::inserted(ticks[relation.name.as_str()][tick].clone())).collect();
+        let changes: Vec<Changes> = rows_of(tick).collect();
         let began = Instant::now();
         let made = dataflow.tick(&changes, 0).await.expect("a tick of rows that come");
         kept.ticks += began.elapsed();
