@@ -1,5 +1,7 @@
 //! Materialized views from outside: whatever happens to the server, a view is its query over what its inputs hold.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use lakewire::fault::VIEW_CRASH_POINTS;
 
 use super::story::{Pace, Story, assert_rejects, pipeline, read_all};
@@ -156,31 +158,65 @@ async fn views_on_views_agree_with_each_other() {
     assert_eq!(server.number("SELECT n FROM three").await, inserted * 3);
 }
 
-/// Transfers between accounts leave the total as it is, in every read of every view.
+const ACCOUNTS: i64 = 40;
+const TRANSFERS: i64 = 150;
+const BY_BRANCH: &str = "SELECT branch, sum(balance) AS balance FROM accounts GROUP BY branch";
+
+/// Transfers between accounts leave the total as it is, in every read of every view, while they go on and the server dies in between.
 #[tokio::test]
 async fn the_total_of_all_accounts_never_changes() {
-    const ACCOUNTS: i64 = 40;
-    let mut server = Server::start().await;
+    // It dies in the middle of it: when this tick was shown.
+    let mut server = Setup::default().crash_at("view-tick-published", 60).start().await;
     server.sql("CREATE TABLE accounts (id bigint, branch bigint, balance bigint)").await;
-    server.sql(&format!("INSERT INTO accounts SELECT value, value % 5, 100 FROM generate_series(1, {ACCOUNTS})")).await;
-    server.sql(&view("by_branch", "SELECT branch, sum(balance) AS balance FROM accounts GROUP BY branch")).await;
+    let accounts = format!("SELECT value AS id, value % 5 AS branch, 100 AS balance FROM generate_series(1, {ACCOUNTS})");
+    server.sql(&format!("INSERT INTO accounts {accounts}")).await;
+    server.sql(&view("by_branch", BY_BRANCH)).await;
     server.sql(&view("total", "SELECT sum(balance) AS balance FROM by_branch")).await;
     server.sql(&view("joined", "SELECT sum(a.balance) AS balance FROM accounts a JOIN by_branch b ON a.branch = b.branch")).await;
-    for round in 0..40i64 {
-        let (from, to) = (round * 7 % ACCOUNTS + 1, round * 11 % ACCOUNTS + 1);
-        let transfer =
-            format!("UPDATE accounts SET balance = balance + CASE WHEN id = {from} THEN -5 ELSE 5 END WHERE id IN ({from}, {to})");
-        if from != to {
-            server.sql(&transfer).await;
-        }
-        let totals = server.sql("SELECT (SELECT sum(balance) FROM by_branch) AS a, (SELECT balance FROM total) AS b").await;
-        assert_eq!([totals.column("a")[0], totals.column("b")[0]], [Some("4000"); 2], "round {round}");
-        if round == 20 {
-            server.kill();
-            server.restart().await;
-        }
-    }
+    transfer_and_read(&server).await;
+    let status = server.ended().await;
+    assert!(is_abort(status), "the server ended with {status}, not by the crash point");
+
+    server.restart_as(Setup::default()).await;
+    let (transfers, reads) = transfer_and_read(&server).await;
+    assert_eq!(transfers, TRANSFERS);
+    assert!(reads > 0);
     server.sql("FLUSH").await;
-    assert_is(&server, "by_branch", "SELECT branch, sum(balance) AS balance FROM accounts GROUP BY branch").await;
-    assert_eq!(server.number("SELECT balance FROM joined").await, 4000);
+    assert_is(&server, "by_branch", BY_BRANCH).await;
+    assert_eq!(server.number("SELECT balance FROM joined").await, ACCOUNTS * 100);
+}
+
+/// Moves money while others look, until all is moved or the server is gone. Returns how many transfers and looks were answered.
+async fn transfer_and_read(server: &Server) -> (i64, u64) {
+    let is_over = AtomicBool::new(false);
+    let (transfers, first, second) = tokio::join!(transfer(server, &is_over), read(server, &is_over), read(server, &is_over));
+    (transfers, first + second)
+}
+
+async fn transfer(server: &Server, is_over: &AtomicBool) -> i64 {
+    let mut transfers = 0;
+    for round in 0..TRANSFERS {
+        let (from, to) = (round % ACCOUNTS + 1, (round * 7 + 3) % ACCOUNTS + 1);
+        let amount = |id: i64| format!("CASE WHEN id = {id} THEN 5 ELSE 0 END");
+        let update = format!("UPDATE accounts SET balance = balance - {} + {} WHERE id IN ({from}, {to})", amount(from), amount(to));
+        if server.try_sql(&update).await.is_err() {
+            break;
+        }
+        transfers += 1;
+    }
+    is_over.store(true, Ordering::SeqCst);
+    transfers
+}
+
+async fn read(server: &Server, is_over: &AtomicBool) -> u64 {
+    let mut reads = 0;
+    let query = "SELECT (SELECT sum(balance) FROM by_branch) AS a, (SELECT balance FROM total) AS b, (SELECT balance FROM joined) AS c";
+    while !is_over.load(Ordering::SeqCst) {
+        let Ok(totals) = server.try_sql(query).await else { return reads };
+        for column in ["a", "b", "c"] {
+            assert_eq!(totals.column(column)[0], Some("4000"), "after {reads} reads");
+        }
+        reads += 1;
+    }
+    reads
 }

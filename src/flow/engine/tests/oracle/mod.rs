@@ -25,7 +25,7 @@ use run::{Asker, Outcome, run};
 use shrink::Shrinker;
 
 /// Cases of each of the tests that share them: each takes about 60 ms of a debug build.
-const CASES: u64 = 250;
+const CASES: u64 = 600;
 
 /// How many in a hundred may stay without an answer by DataFusion.
 const NO_ANSWER_PERCENT_MAX: u64 = 16;
