@@ -8,6 +8,7 @@ mod change;
 mod crash_points;
 mod docs;
 mod generate;
+mod kept_pipelines;
 mod kinesis_to_s3;
 mod quickstart;
 mod restart;
