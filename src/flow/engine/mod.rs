@@ -16,6 +16,7 @@ mod interner;
 mod lower;
 mod operators;
 mod ordered;
+mod placeholder;
 mod plan;
 mod program;
 mod relation;
@@ -120,8 +121,9 @@ impl Dataflow {
 
     /// Says that no row of a relation is expected any more whose time is before this. Takes effect at the next tick; a watermark does not go
     /// back. Of partitions that are read side by side, the one that is least far counts.
-    pub fn advance_watermark(&self, relation: usize, micros: i64) {
-        self.watermarks.advance(relation, micros);
+    /// Returns whether it has moved.
+    pub fn advance_watermark(&self, relation: usize, micros: i64) -> bool {
+        self.watermarks.advance(relation, micros)
     }
 
     /// Rows that came when their window had closed and were left out, since this was made.

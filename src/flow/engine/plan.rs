@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use datafusion::common::TableReference;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::datasource::empty::EmptyTable;
 use datafusion::execution::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 use datafusion::sql::parser::Statement as DataFusionStatement;
 use sqlparser::ast::Query;
 
+use super::placeholder::Placeholder;
 use super::relation::Relation;
 use crate::error::{Error, Result, SqlState};
 use crate::flow::compile::METADATA_COLUMNS;
@@ -40,7 +40,7 @@ pub async fn plan(query: &Query, relations: &[Relation]) -> Result<Planned> {
             false => relation.schema.fields().len() - relation.hidden,
         };
         let schema = Arc::new(relation.schema.project(&(0..shown).collect::<Vec<_>>())?);
-        context.register_table(TableReference::bare(relation.name.as_str()), Arc::new(EmptyTable::new(schema)))?;
+        context.register_table(TableReference::bare(relation.name.as_str()), Arc::new(Placeholder { schema }))?;
     }
     let mut state = context.state();
     let options = state.config_mut().options_mut();

@@ -14,9 +14,9 @@ impl Watermarks {
         Watermarks((0..relations).map(|_| AtomicI64::new(NONE)).collect())
     }
 
-    /// A watermark never goes back.
-    pub fn advance(&self, relation: usize, micros: i64) {
-        self.0[relation].fetch_max(micros, Ordering::Relaxed);
+    /// A watermark never goes back. Whether it has moved.
+    pub fn advance(&self, relation: usize, micros: i64) -> bool {
+        self.0[relation].fetch_max(micros, Ordering::Relaxed) < micros
     }
 
     pub fn get(&self, relation: usize) -> Option<i64> {

@@ -65,9 +65,9 @@ impl Kept {
         state.fingerprint == self.fingerprint
     }
 
-    /// Says how far the times of a relation have come.
-    pub fn advance_watermark(&self, relation: usize, micros: i64) {
-        self.dataflow.advance_watermark(relation, micros);
+    /// Says how far the times of a relation have come. Returns whether that is further than before.
+    pub fn advance_watermark(&self, relation: usize, micros: i64) -> bool {
+        self.dataflow.advance_watermark(relation, micros)
     }
 
     /// Rows that came after their window had closed, since the run began.

@@ -1,4 +1,5 @@
-//! One run of a view's job: from the newest manifest until it is told to stop, or fails.
+//! One run of the job of a view, or of a pipeline that remembers something from row to row: from the newest manifest until it is told to stop, or
+//! fails. A pipeline writes what comes out (`writer`) where a view keeps and publishes it; all else is the same.
 //!
 //! 1. `begin` plans the view, reads the newest manifest and what it says was saved, and takes the job over.
 //! 2. `tick` hands what the inputs have (`inputs`) through the dataflow (`kept`) and publishes the answer, about every 100 ms while there is
@@ -6,7 +7,8 @@
 //! 3. `commit` ends an epoch: what changed in the state goes into objects, and the manifest names them and the positions. A view that reads
 //!    other views goes to versions of them that are committed first.
 //!
-//! What was saved by another plan, or is not there any more, is of no use: the view is then computed anew from the beginning of its inputs.
+//! What was saved by another plan, or is not there any more, is of no use: the view is then computed anew from the beginning of its inputs. A pipeline
+//! cannot be: what it has written stands.
 
 mod inputs;
 mod kept;
@@ -240,11 +242,19 @@ impl<'a> Job<'a> {
         let of_kept = of_kept.inspect_err(|error| self.is_input_outdated = error.kind() == Kind::State)?;
         self.is_awake = of_sources.has_more || of_kept.has_more;
         self.published.set_behind(self.is_awake.then(|| self.services.clock.now_micros()));
-        if of_sources.has_advanced || of_kept.has_advanced || !self.kept.has_begun() {
+        // A partition that has come to its end holds the watermark no more, also if it brings no rows.
+        let closes_windows = self.advance_watermarks();
+        if of_sources.has_advanced || of_kept.has_advanced || closes_windows || !self.kept.has_begun() {
             self.tick(taken).await?;
             self.next_tick = Instant::now() + if self.is_awake { Duration::ZERO } else { TICK_INTERVAL };
         }
         Ok(())
+    }
+
+    /// Whether any has moved.
+    fn advance_watermarks(&self) -> bool {
+        let watermarks = self.inputs.watermarks(self.services.clock.now_micros());
+        watermarks.into_iter().fold(false, |moved, (relation, micros)| self.kept.advance_watermark(relation, micros) || moved)
     }
 
     async fn are_inputs_ready(&mut self) -> Result<bool> {
@@ -300,9 +310,6 @@ impl<'a> Job<'a> {
     async fn tick(&mut self, taken: Vec<Vec<Changes>>) -> Result<()> {
         let inputs = self.inputs.batches(&taken)?;
         let now_micros = self.services.clock.now_micros();
-        for (relation, watermark) in self.inputs.watermarks(now_micros) {
-            self.kept.advance_watermark(relation, watermark);
-        }
         let late_before = self.kept.late_rows();
         let changed = self.kept.tick(&inputs, now_micros).await?;
         self.count_late(self.kept.late_rows() - late_before);
