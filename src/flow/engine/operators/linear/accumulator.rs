@@ -4,10 +4,9 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 
 use super::Rows;
-use super::average::{DecimalAverage, FloatAverage};
 use super::count::Count;
 use super::spread::{Spread, SpreadKind};
-use super::sum::{DecimalSum, FloatSum, IntegerSum};
+use super::sum::{DecimalSum, FloatSum, Gives, IntegerSum};
 use super::truth::{Truth, TruthKind};
 use crate::error::Result;
 use crate::flow::engine::interner::Number;
@@ -37,11 +36,13 @@ pub fn accumulator_for(function: &str, arguments: &[DataType], result: &DataType
     Some(match (function, argument, result) {
         ("count", _, DataType::Int64) => Box::new(Count::default()),
         ("sum", Some(DataType::Int64), DataType::Int64) => Box::new(IntegerSum::default()),
-        ("sum", Some(DataType::Float64), DataType::Float64) => Box::new(FloatSum::default()),
-        ("sum", Some(DataType::Decimal128(_, from)), DataType::Decimal128(_, to)) if from == to => Box::new(DecimalSum::new(result)),
-        ("avg", Some(DataType::Float64), DataType::Float64) => Box::new(FloatAverage::default()),
+        ("sum", Some(DataType::Float64), DataType::Float64) => Box::new(FloatSum::new(Gives::Sum)),
+        ("sum", Some(DataType::Decimal128(_, from)), DataType::Decimal128(_, to)) if from == to => {
+            Box::new(DecimalSum::new(*from, result, Gives::Sum))
+        }
+        ("avg", Some(DataType::Float64), DataType::Float64) => Box::new(FloatSum::new(Gives::Average)),
         ("avg", Some(DataType::Decimal128(_, from)), DataType::Decimal128(_, to)) if from <= to => {
-            Box::new(DecimalAverage::new(*from, result))
+            Box::new(DecimalSum::new(*from, result, Gives::Average))
         }
         ("var" | "var_samp" | "var_pop" | "stddev" | "stddev_samp" | "stddev_pop", Some(DataType::Float64), DataType::Float64) => {
             Box::new(Spread::new(SpreadKind::of(function)))

@@ -5,7 +5,6 @@
 //! that they touch, whatever the number of groups.
 
 mod accumulator;
-mod average;
 mod count;
 mod exact_float;
 mod groups;

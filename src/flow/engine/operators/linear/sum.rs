@@ -1,4 +1,4 @@
-//! sum(x) over integers, decimals and floats.
+//! sum(x) over integers, decimals and floats, and avg(x), which is a sum and a count.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
 use super::count::Count;
 use super::exact_float::ExactSums;
 use super::{Accumulator, Rows};
-use crate::error::Result;
+use crate::error::{Error, Result, SqlState};
 use crate::flow::engine::interner::Number;
 
 /// A sum that is null over no values needs to know how many there are.
@@ -57,20 +57,45 @@ impl Accumulator for IntegerSum {
     }
 }
 
+/// What is asked of a sum and the number of its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gives {
+    Sum,
+    Average,
+}
+
 pub struct DecimalSum {
     sums: Vec<i128>,
     counts: Count,
+    gives: Gives,
+    /// The result may have more digits behind the point than the values.
+    factor: i128,
     result: DataType,
 }
 
 impl DecimalSum {
-    pub fn new(result: &DataType) -> DecimalSum {
-        DecimalSum { sums: vec![], counts: Count::default(), result: result.clone() }
+    /// Of values with `scale` digits behind the point.
+    pub fn new(scale: i8, result: &DataType, gives: Gives) -> DecimalSum {
+        let result_scale = match result {
+            DataType::Decimal128(_, scale) => *scale,
+            _ => scale,
+        };
+        let factor = 10_i128.pow((result_scale - scale).max(0) as u32);
+        DecimalSum { sums: vec![], counts: Count::default(), gives, factor, result: result.clone() }
     }
 
-    pub fn sum(&self, group: Number) -> Option<(i128, i64)> {
-        let count = self.counts.of(group);
-        (count > 0).then(|| (self.sums[group as usize], count))
+    fn value(&self, group: Number) -> Result<Option<i128>> {
+        let (sum, count) = (self.sums[group as usize], self.counts.of(group));
+        match self.gives {
+            _ if count <= 0 => Ok(None),
+            Gives::Sum => Ok(Some(sum)),
+            Gives::Average => match sum.checked_mul(self.factor) {
+                Some(scaled) => Ok(Some(scaled / i128::from(count))),
+                None => Err(Error::data("an average is out of range")
+                    .with_state(SqlState::NUMERIC_VALUE_OUT_OF_RANGE)
+                    .with_hint("cast what is averaged to double precision")),
+            },
+        }
     }
 }
 
@@ -88,8 +113,8 @@ impl Accumulator for DecimalSum {
     }
 
     fn result(&self, groups: &[Number]) -> Result<ArrayRef> {
-        let sums = Decimal128Array::from_iter(groups.iter().map(|group| self.sum(*group).map(|(sum, _)| sum)));
-        Ok(Arc::new(sums.with_data_type(self.result.clone())))
+        let values = groups.iter().map(|group| self.value(*group)).collect::<Result<Vec<_>>>()?;
+        Ok(Arc::new(Decimal128Array::from(values).with_data_type(self.result.clone())))
     }
 
     fn state_types(&self) -> Vec<DataType> {
@@ -115,16 +140,24 @@ impl Accumulator for DecimalSum {
 /// Holds any sum: its scale is not looked at.
 const WIDE: DataType = DataType::Decimal128(38, 0);
 
-#[derive(Default)]
 pub struct FloatSum {
     sums: ExactSums,
     counts: Count,
+    gives: Gives,
 }
 
 impl FloatSum {
-    pub fn sum(&self, group: Number) -> Option<(f64, i64)> {
-        let count = self.counts.of(group);
-        (count > 0).then(|| (self.sums.value(group), count))
+    pub fn new(gives: Gives) -> FloatSum {
+        FloatSum { sums: ExactSums::default(), counts: Count::default(), gives }
+    }
+
+    fn value(&self, group: Number) -> Option<f64> {
+        let (sum, count) = (self.sums.value(group), self.counts.of(group));
+        match self.gives {
+            _ if count <= 0 => None,
+            Gives::Sum => Some(sum),
+            Gives::Average => Some(sum / count as f64),
+        }
     }
 }
 
@@ -141,7 +174,7 @@ impl Accumulator for FloatSum {
     }
 
     fn result(&self, groups: &[Number]) -> Result<ArrayRef> {
-        Ok(Arc::new(Float64Array::from_iter(groups.iter().map(|group| self.sum(*group).map(|(sum, _)| sum)))))
+        Ok(Arc::new(Float64Array::from_iter(groups.iter().map(|group| self.value(*group)))))
     }
 
     fn state_types(&self) -> Vec<DataType> {
