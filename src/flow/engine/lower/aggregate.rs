@@ -9,12 +9,16 @@ use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams}
 use datafusion::logical_expr::utils::enumerate_grouping_sets;
 use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, GroupingSet, LogicalPlan, LogicalPlanBuilder};
 
+use super::computed::{places, with_columns};
 use super::wording::list;
 use super::{Lowering, New};
 use crate::error::{Error, Result};
 use crate::flow::engine::operators::{self, DistinctOn, Extreme, Linear, Measure, Merge, Recompute, Values, accumulator_for, running};
 use crate::flow::engine::program::{Program, nullable};
 use crate::flow::engine::relation::Arrival;
+
+/// What computed group columns are called.
+pub(super) const GROUP: &str = "__group";
 
 impl Lowering<'_> {
     pub(super) async fn aggregate(&mut self, aggregate: &Aggregate) -> Result<usize> {
@@ -23,9 +27,9 @@ impl Lowering<'_> {
             let sets = one_by_one(aggregate)?;
             return self.lower(&sets).await;
         }
-        let (below, group) = with_group_columns(aggregate)?;
+        let (below, group) = with_columns(&aggregate.input, &aggregate.group_expr, GROUP)?;
         let input = self.lower(&below).await?;
-        let key = group.iter().map(|column| Ok(below.schema().index_of_column(column)?)).collect::<Result<Vec<_>>>()?;
+        let key = places(&below, &group)?;
         let schema = nullable(aggregate.schema.as_arrow());
         let title = title(aggregate);
         let unique = Some((0..key.len()).collect());
@@ -146,28 +150,6 @@ fn firsts(aggregate: &Aggregate) -> Option<Vec<Expr>> {
 /// The leaf of a program that has one.
 pub(super) fn only(leaves: Vec<LogicalPlan>) -> Result<LogicalPlan> {
     leaves.into_iter().next().ok_or_else(|| Error::internal("a program without a leaf"))
-}
-
-/// The input with a column for each group expression, and these columns.
-pub(super) fn with_group_columns(aggregate: &Aggregate) -> Result<(LogicalPlan, Vec<Column>)> {
-    let input = aggregate.input.as_ref();
-    let mut columns = Vec::with_capacity(aggregate.group_expr.len());
-    let mut computed = Vec::new();
-    for (number, expression) in aggregate.group_expr.iter().enumerate() {
-        columns.push(match expression {
-            Expr::Column(column) => column.clone(),
-            other => {
-                let name = format!("__group_{number}");
-                computed.push(other.clone().unalias().alias(&name));
-                Column::new_unqualified(name)
-            }
-        });
-    }
-    if computed.is_empty() {
-        return Ok((input.clone(), columns));
-    }
-    let all = input.schema().columns().into_iter().map(Expr::Column).chain(computed);
-    Ok((LogicalPlanBuilder::from(input.clone()).project(all)?.build()?, columns))
 }
 
 /// Grouping sets as the union of an aggregate for each.

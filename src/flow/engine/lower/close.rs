@@ -6,8 +6,9 @@ use std::sync::Arc;
 use datafusion::common::{Column, DFSchema, ExprSchema};
 use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan};
 
-use super::aggregate::{only, with_group_columns};
+use super::aggregate::{GROUP, only};
 use super::bounds::{Bounds, bounds};
+use super::computed::with_columns;
 use super::wording::list;
 use super::{Lowering, New};
 use crate::error::{Error, Result};
@@ -22,7 +23,7 @@ impl Lowering<'_> {
             refused("it does not group by windows").with_hint("GROUP BY window_start of tumble() or hop(), or date_bin(…)")
         })?;
         self.check_by_window(plan, aggregate)?;
-        let (below, group) = with_group_columns(aggregate)?;
+        let (below, group) = with_columns(&aggregate.input, &aggregate.group_expr, GROUP)?;
         let input = self.lower(&below).await?;
         if self.nodes[input].arrival != Arrival::AppendOnly {
             return Err(refused("rows below the windows come and go").with_hint("read sources, without what takes rows back"));

@@ -7,9 +7,10 @@ use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{
-    BinaryExpr, Expr, FetchType, Filter, Limit, LogicalPlan, LogicalPlanBuilder, Operator, Projection, SkipType, Sort, SortExpr, Window,
+    BinaryExpr, Expr, FetchType, Filter, Limit, LogicalPlan, Operator, Projection, SkipType, Sort, SortExpr, Window,
 };
 
+use super::computed::{places, with_columns};
 use super::window::partition_columns;
 use super::wording::{list, order_list};
 use super::{Lowering, New};
@@ -130,30 +131,12 @@ impl Lowering<'_> {
 
     /// The input, with a column at its end for each sort expression that is none, and by which columns it is sorted.
     async fn with_order_columns(&mut self, input: &Arc<LogicalPlan>, sort: &[SortExpr]) -> Result<(usize, Vec<(usize, SortOptions)>)> {
-        let mut computed = vec![];
-        let mut columns = Vec::with_capacity(sort.len());
-        for (number, SortExpr { expr, asc, nulls_first }) in sort.iter().enumerate() {
-            let options = SortOptions { descending: !asc, nulls_first: *nulls_first };
-            let column = match expr {
-                Expr::Column(column) => column.clone(),
-                Expr::Literal(..) => continue,
-                other => {
-                    let name = format!("__order_{number}");
-                    computed.push(other.clone().unalias().alias(&name));
-                    Column::new_unqualified(name)
-                }
-            };
-            columns.push((column, options));
-        }
-        let plan = match computed.is_empty() {
-            true => input.as_ref().clone(),
-            false => {
-                let all = input.schema().columns().into_iter().map(Expr::Column).chain(computed);
-                LogicalPlanBuilder::from(input.as_ref().clone()).project(all)?.build()?
-            }
-        };
-        let places = columns.into_iter().map(|(column, options)| Ok((plan.schema().index_of_column(&column)?, options)));
-        let places = places.collect::<Result<_>>()?;
+        // By a constant nothing is sorted.
+        let sort: Vec<&SortExpr> = sort.iter().filter(|sort| !matches!(sort.expr, Expr::Literal(..))).collect();
+        let expressions: Vec<Expr> = sort.iter().map(|sort| sort.expr.clone()).collect();
+        let (plan, columns) = with_columns(input, &expressions, "__order")?;
+        let options = sort.iter().map(|sort| SortOptions { descending: !sort.asc, nulls_first: sort.nulls_first });
+        let places = places(&plan, &columns)?.into_iter().zip(options).collect();
         Ok((self.lower(&plan).await?, places))
     }
 

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use datafusion::common::{Column, DFSchemaRef, JoinType, NullEquality};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::common::{DFSchemaRef, JoinType, NullEquality};
+use datafusion::logical_expr::{Expr, LogicalPlan};
 
+use super::computed::{places, with_columns};
 use super::{Lowering, New};
 use crate::error::Result;
 use crate::flow::engine::operators::{Alone, Join, NullKeys, SideSpec};
@@ -18,8 +19,9 @@ impl Lowering<'_> {
         }
         self.refuse_clock(&plan.expressions())?;
         let (left_keys, right_keys): (Vec<Expr>, Vec<Expr>) = join.on.iter().cloned().unzip();
-        let (left_plan, left_key) = with_key_columns(&join.left, left_keys, "__left_key")?;
-        let (right_plan, right_key) = with_key_columns(&join.right, right_keys, "__right_key")?;
+        let (left_plan, left_key) = with_columns(&join.left, &left_keys, "__left_key")?;
+        let (right_plan, right_key) = with_columns(&join.right, &right_keys, "__right_key")?;
+        let (left_key, right_key) = (places(&left_plan, &left_key)?, places(&right_plan, &right_key)?);
         let inputs = vec![self.lower(&left_plan).await?, self.lower(&right_plan).await?];
         let combined: DFSchemaRef = Arc::new(left_plan.schema().join(right_plan.schema())?);
         let condition = join.filter.as_ref().map(|filter| self.physical(filter, &combined)).transpose()?;
@@ -83,29 +85,4 @@ fn kind(join_type: JoinType) -> (Alone, Alone, bool) {
         JoinType::LeftMark => (Marked, Nothing, false),
         JoinType::RightMark => (Nothing, Marked, false),
     }
-}
-
-/// The side with a column for each key expression that is none, and where the keys are. The sides meet in one schema, so their names differ.
-fn with_key_columns(side: &Arc<LogicalPlan>, keys: Vec<Expr>, name: &str) -> Result<(LogicalPlan, Vec<usize>)> {
-    let mut computed = Vec::new();
-    let mut columns = Vec::with_capacity(keys.len());
-    for (number, key) in keys.into_iter().enumerate() {
-        columns.push(match key {
-            Expr::Column(column) => column,
-            other => {
-                let name = format!("{name}_{number}");
-                computed.push(other.alias(&name));
-                Column::new_unqualified(name)
-            }
-        });
-    }
-    let plan = match computed.is_empty() {
-        true => side.as_ref().clone(),
-        false => {
-            let all = side.schema().columns().into_iter().map(Expr::Column).chain(computed);
-            LogicalPlanBuilder::from(side.as_ref().clone()).project(all)?.build()?
-        }
-    };
-    let places = columns.iter().map(|column| Ok(plan.schema().index_of_column(column)?)).collect::<Result<_>>()?;
-    Ok((plan, places))
 }

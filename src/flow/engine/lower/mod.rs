@@ -3,6 +3,7 @@
 mod aggregate;
 mod bounds;
 mod close;
+mod computed;
 mod first;
 mod join;
 mod temporal;
