@@ -2,7 +2,7 @@
 
 use lakewire::fault::VIEW_CRASH_POINTS;
 
-use super::story::{pipeline, read_all};
+use super::story::{lines, pipeline, read_all};
 use crate::servers::{Server, Setup, is_abort};
 
 /// Paced, so that ticks and epochs follow each other. A record may be late by more than the two partitions ever come apart.
@@ -24,12 +24,6 @@ fn kept(name: &str, query: &str) -> String {
 fn definitions() -> String {
     let windows = kept("per_minute", &format!("{PER_MINUTE} EMIT ON WINDOW CLOSE"));
     format!("{SOURCE}; {windows}; {}; {}", kept("once", DISTINCT), kept("joined", JOINED))
-}
-
-async fn lines(server: &Server, query: &str) -> Vec<String> {
-    let mut lines: Vec<String> = server.sql(query).await.rows.into_iter().map(|row| format!("{row:?}")).collect();
-    lines.sort();
-    lines
 }
 
 #[tokio::test]

@@ -90,6 +90,13 @@ pub async fn read_all(server: &mut Server, job: &str) {
     server.sql("FLUSH").await;
 }
 
+/// The rows of a query as sorted text.
+pub async fn lines(server: &Server, query: &str) -> Vec<String> {
+    let mut lines: Vec<String> = server.sql(query).await.rows.into_iter().map(|row| format!("{row:?}")).collect();
+    lines.sort();
+    lines
+}
+
 /// What a failed job says.
 pub async fn failure_of(server: &mut Server, job: &str) -> String {
     server.wait_for(&format!("(SELECT state FROM lakewire.jobs WHERE name = '{job}') = 'failed'")).await;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use lakewire::fault::VIEW_CRASH_POINTS;
 
-use super::story::{Pace, Story, assert_rejects, pipeline, read_all};
+use super::story::{Pace, Story, assert_rejects, lines, pipeline, read_all};
 use crate::servers::{Server, Setup, is_abort};
 
 /// Paced, so that ticks and epochs follow each other.
@@ -16,13 +16,6 @@ const OF_VIEW: &str = "SELECT count(*) AS tenants, sum(events) AS events, sum(by
 
 fn view(name: &str, query: &str) -> String {
     format!("CREATE MATERIALIZED VIEW IF NOT EXISTS {name} WITH (commit_interval = '500ms') AS {query}")
-}
-
-/// The rows of a query as sorted text.
-async fn lines(server: &Server, query: &str) -> Vec<String> {
-    let mut lines: Vec<String> = server.sql(query).await.rows.into_iter().map(|row| format!("{row:?}")).collect();
-    lines.sort();
-    lines
 }
 
 async fn assert_is(server: &Server, view: &str, query: &str) {
