@@ -3,7 +3,7 @@
 use lakewire::fault::VIEW_CRASH_POINTS;
 
 use super::story::{lines, pipeline, read_all};
-use crate::servers::{Server, Setup, is_abort};
+use crate::servers::{Setup, is_abort};
 
 /// Paced, so that ticks and epochs follow each other. A record may be late by more than the two partitions ever come apart.
 const SOURCE: &str = "CREATE SOURCE IF NOT EXISTS pop_events (event_id text, event_time timestamptz, event_type text, bytes_in bigint,
