@@ -3,15 +3,14 @@
 //! Ours begins each round knowing nothing and is used as a source uses it: it finds its columns, one of them of two types in `network`. What
 //! arrow-json cannot read it is spared: broken records are in neither input; objects, and fields of two types, are not in its schema.
 
+mod peers;
+
 use std::hint::black_box;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use arrow::json::ReaderBuilder;
 use lakewire::formats::json::JsonDecoder;
 use lakewire::formats::{Records, RecordsBuilder};
-use lakewire::model::{Position, SchemaMode, SourceColumn, SqlType};
+use lakewire::model::{Position, SchemaMode, SourceColumn};
 use lakewire::sources::generator::record::{Content, Record};
 use lakewire::sources::generator::{Dataset, Recipe, Stream, recipe::SEED_DEFAULT};
 
@@ -38,11 +37,13 @@ fn compare(name: &str, batches: u64, rounds: usize, make: impl Fn(u64, &mut Reco
     let mut numbers = 0..;
     let records: Vec<Records> = (0..batches).map(|_| batch(&mut numbers, &make)).collect();
     let lines: Vec<Vec<u8>> = records.iter().map(ndjson).collect();
-    let schema = peer_schema(&ours(&records));
+    let schema = peers::arrow_json_schema(&ours(&records));
     let mut best = [Duration::MAX; 2];
     for _ in 0..rounds {
         best[0] = best[0].min(time(|| ours(&records)));
-        best[1] = best[1].min(time(|| arrow_json(&lines, &schema)));
+        best[1] = best[1].min(time(|| {
+            peers::arrow_json(lines.iter().map(Vec::as_slice), BATCH_RECORDS, &schema, |rows| assert_eq!(rows, BATCH_RECORDS))
+        }));
     }
     let bytes: usize = records.iter().map(Records::bytes).sum();
     let [ours, peer] = best.map(|took| took.as_secs_f64());
@@ -68,27 +69,6 @@ fn ours(batches: &[Records]) -> Vec<SourceColumn> {
         columns.extend(decoded.found);
     }
     columns
-}
-
-fn arrow_json(batches: &[Vec<u8>], schema: &SchemaRef) {
-    let mut decoder = ReaderBuilder::new(schema.clone()).with_batch_size(BATCH_RECORDS).build_decoder().expect("the schema can be read");
-    for lines in batches {
-        let read = decoder.decode(lines).expect("the records fit the schema");
-        let decoded = decoder.flush().expect("the records fit the schema").expect("there are records");
-        assert_eq!((read, decoded.num_rows()), (lines.len(), BATCH_RECORDS));
-        black_box(decoded);
-    }
-}
-
-/// Of our columns those that arrow-json has too. UTC is an offset, for zones by name are a feature that may be off.
-fn peer_schema(columns: &[SourceColumn]) -> SchemaRef {
-    let drifts = |column: &SourceColumn| columns.iter().filter(|other| other.field == column.field).count() > 1;
-    let plain = columns.iter().filter(|column| column.data_type != SqlType::Json && !drifts(column)).map(SourceColumn::to_arrow);
-    let fields = plain.map(|field| match field.data_type() {
-        DataType::Timestamp(unit, Some(_)) => Field::new(field.name(), DataType::Timestamp(*unit, Some("+00:00".into())), true),
-        _ => field,
-    });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 fn batch(numbers: &mut impl Iterator<Item = u64>, make: impl Fn(u64, &mut Record)) -> Records {

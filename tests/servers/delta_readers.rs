@@ -39,9 +39,14 @@ pub struct Readings {
     pub duckdb: DeltaReading,
 }
 
+/// A python that has the readers.
+pub async fn python() -> PathBuf {
+    install::python_in(&install::python(INSTALLED_AS, REQUIREMENTS).await)
+}
+
 /// Reads the table with each reader.
 pub async fn read_delta(place: &Place<'_>, distinct: &str, sum: &str) -> Readings {
-    let python = install::python_in(&install::python(INSTALLED_AS, REQUIREMENTS).await);
+    let python = python().await;
     let mut question = match place {
         Place::Folder(folder) => json!({ "uri": folder }),
         Place::S3 { uri, server } => {
