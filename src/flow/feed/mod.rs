@@ -27,7 +27,7 @@ use crate::flow::events::EventLog;
 use crate::formats::json::JsonDecoder;
 use crate::model::options::Start;
 use crate::model::{Name, ObjectId, PartitionId, Position, Positions, SchemaMode};
-use crate::sources::{self, Partition, PartitionReader, Source};
+use crate::sources::{self, Batch, Partition, Source};
 
 pub use batch::{FeedBatch, Rejected};
 pub use columns::Columns;
@@ -196,30 +196,46 @@ async fn read_on(feed: &SourceFeed, partition: &PartitionId, mut position: Posit
             Room::Leave => return Ok(()),
             Room::Wait => lane.wanted.notified().await,
             Room::Read => {
-                let (back, ended) = read_once(feed, partition, &mut position, lane, reader.as_mut(), decoder).await?;
-                if ended {
-                    return Ok(());
+                let fetched = reader.next().await?;
+                let ended = fetched.ended;
+                match hand_out(feed, partition, &mut position, lane, fetched, decoder).await? {
+                    Some(back) if !ended => decoder = back,
+                    _ => return Ok(()),
                 }
-                decoder = back;
             }
         }
     }
 }
 
-async fn read_once(
+/// Decodes what was fetched and puts it into the lane, in as many batches as it wants: what is unpacked can be much more than what came. Gives
+/// the decoder back, or nothing if nobody listens any more.
+async fn hand_out(
     feed: &SourceFeed,
     partition: &PartitionId,
     position: &mut Position,
     lane: &Lane,
-    reader: &mut dyn PartitionReader,
-    decoder: JsonDecoder,
-) -> Result<(JsonDecoder, bool)> {
-    let fetched = reader.next().await?;
-    let start = std::mem::replace(position, fetched.next.clone());
-    let (decoder, decoded) = decode(feed, decoder, &fetched.records).await?;
-    let batch = FeedBatch::new(partition.clone(), start, fetched.next, &fetched.records, decoded)?;
-    lane.push(batch, fetched.behind, fetched.ended);
-    Ok((decoder, fetched.ended))
+    fetched: Batch,
+    mut decoder: JsonDecoder,
+) -> Result<Option<JsonDecoder>> {
+    let mut records = fetched.records;
+    loop {
+        let (back, decoded) = decode(feed, decoder, &records).await?;
+        decoder = back;
+        let taken = records.slice(0, decoded.taken);
+        records = records.slice(taken.len(), records.len() - taken.len());
+        let is_last = records.is_empty();
+        let next = if is_last { fetched.next.clone() } else { Position::new(taken.offset.value(taken.len() - 1)) };
+        let start = std::mem::replace(position, next.clone());
+        let batch = FeedBatch::new(partition.clone(), start, next, &taken, decoded)?;
+        if is_last {
+            lane.push(batch, fetched.behind, fetched.ended);
+            return Ok(Some(decoder));
+        }
+        lane.push_part(batch);
+        if !lane.has_room().await {
+            return Ok(None);
+        }
+    }
 }
 
 /// Decodes until all readers agree on the columns. Decoding is computing, so it runs there.
