@@ -46,11 +46,10 @@ fn fractions() {
     // What a double was written as, with 16 or 17 digits, is that double.
     taken(&[r#"{"x":0.30000000000000004}"#], &["x double precision"], &[("x", "0.30000000000000004")]);
     taken(&[r#"{"x":0.10000000000000001}"#], &["x double precision"], &[("x", "0.1")]);
+    taken(&[r#"{"x":1234567890123.456}"#], &["x double precision"], &[("x", "1234567890123.456")]);
     // What no double writes so would lose digits.
     for literal in ["9007199254740993.0", "12345678901234.567", "0.98765432109876541", "0.1234567890123456789", "3.14159265358979323846"] {
-        let held = literal == "12345678901234.567";
-        let data_type = if held { "x double precision" } else { "x text" };
-        taken(&[&format!(r#"{{"x":{literal}}}"#)], &[data_type], &[("x", literal)]);
+        taken(&[&format!(r#"{{"x":{literal}}}"#)], &["x text"], &[("x", literal)]);
     }
     for literal in ["1e400", "-1e400", "1e-400", "1e99999999999999999999", "1e-99999999999999999999"] {
         taken(&[&format!(r#"{{"x":{literal}}}"#)], &["x text"], &[("x", literal)]);
