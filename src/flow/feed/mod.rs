@@ -7,6 +7,7 @@ mod batch;
 mod columns;
 mod cursor;
 mod lane;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +37,7 @@ pub use lane::Look;
 
 use columns::Growth;
 use lane::{Lane, Room};
+use tally::Tally;
 
 /// The share of the memory limit that all decoded batches which wait for a job may take together.
 const FEED_MEMORY_DIVISOR: u64 = 8;
@@ -71,6 +73,25 @@ impl Feeds {
         self.open.lock().get(&source).and_then(|cell| cell.get()).map(|feed| feed.columns.clone())
     }
 
+    /// Has the store know all that was counted of a source so far.
+    pub async fn keep_tally(&self, source: ObjectId) -> Result<()> {
+        let feed = self.open.lock().get(&source).and_then(|cell| cell.get()).cloned();
+        match feed {
+            Some(feed) => feed.tally.keep().await,
+            None => Ok(()),
+        }
+    }
+
+    /// The same for all sources, before the server goes down.
+    pub async fn keep_tallies(&self) {
+        let sources: Vec<_> = self.open.lock().keys().copied().collect();
+        for source in sources {
+            if let Err(error) = self.keep_tally(source).await {
+                tracing::warn!(?error, "what was counted of a source in the last minute is not kept");
+            }
+        }
+    }
+
     /// After a source was dropped.
     pub fn forget(&self, source: ObjectId) {
         self.open.lock().remove(&source);
@@ -87,6 +108,7 @@ impl Feeds {
             name: object.name.clone(),
             source: opened.into(),
             columns: Arc::new(columns),
+            tally: Arc::new(Tally::new(object.id, self.catalog.clone(), self.clock.clone())),
             mode: source.mode,
             flatten: source.flatten,
             network: self.network.clone(),
@@ -102,6 +124,7 @@ impl Feeds {
 pub struct SourceFeed {
     pub name: Name,
     pub columns: Arc<Columns>,
+    tally: Arc<Tally>,
     source: Arc<dyn Source>,
     mode: SchemaMode,
     flatten: bool,
@@ -159,6 +182,19 @@ impl SourceFeed {
         lanes.push(lane.clone());
         self.network.spawn(read_lane(self.clone(), partition.clone(), position.clone(), lane.clone()));
         (lane, listener, next)
+    }
+
+    fn keep_tally_if_due(&self) {
+        if !self.tally.is_due() {
+            return;
+        }
+        let tally = self.tally.clone();
+        self.network.spawn(async move {
+            // It is tried again in a minute, with what has come since.
+            if let Err(error) = tally.keep().await {
+                tracing::debug!(?error, "what was counted of a source cannot be kept yet");
+            }
+        });
     }
 
     fn lane_bytes_max(&self, lanes: &HashMap<PartitionId, Vec<Arc<Lane>>>) -> usize {
@@ -227,7 +263,9 @@ async fn hand_out(
         let next = if is_last { fetched.next.clone() } else { Position::new(taken.offset.value(taken.len() - 1)) };
         let start = std::mem::replace(position, next.clone());
         let batch = FeedBatch::new(partition.clone(), start, next, &taken, decoded)?;
+        feed.tally.count(&batch);
         if is_last {
+            feed.keep_tally_if_due();
             lane.push(batch, fetched.behind, fetched.ended);
             return Ok(Some(decoder));
         }
