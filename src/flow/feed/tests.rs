@@ -12,7 +12,7 @@ use super::*;
 use crate::catalog::{Change, Format, ObjectKind, SecretKey, Seen, Sight, SourceDef};
 use crate::formats::records::RecordsBuilder;
 use crate::model::{Options, PartitionState, SourceColumn, SqlType};
-use crate::sources::{Batch, Behind};
+use crate::sources::{Behind, PartitionReader};
 
 const RECORDS: u64 = 30_000;
 /// So small that a job which rests for a moment falls off.

@@ -60,6 +60,8 @@ fn numbers() -> impl Strategy<Value = String> {
         any::<f64>().prop_filter("JSON has no other numbers", |n| n.is_finite()).prop_map(|n| format!("{n:?}")),
         (-100_000i64..100_000, 0u32..6).prop_map(|(n, places)| format!("{:.*}", places as usize, n as f64 / 100.0)),
         "-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,30})?",
+        // As many digits as a double may have, or not.
+        "-?[1-9][0-9]{7,9}\\.[0-9]{6,8}",
         select(EDGES).prop_map(str::to_string),
     ]
 }
