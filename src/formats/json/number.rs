@@ -112,7 +112,7 @@ pub fn plain_decimal(text: &str, at: usize) -> Option<(f64, usize)> {
 /// For 16 and 17 digits with a point among or before them, which keeps everything within 128 bits.
 fn is_within_half(mantissa: u64, places: u32, value: f64) -> bool {
     let (fraction, power) = parts(value);
-    let left = u128::from(fraction) * 10u128.pow(places) << power.max(0);
+    let left = (u128::from(fraction) * 10u128.pow(places)) << power.max(0);
     let right = u128::from(mantissa) << power.min(0).unsigned_abs();
     left.abs_diff(right) * 2 < 1 << power.min(0).unsigned_abs()
 }
