@@ -12,6 +12,7 @@ pub mod definition;
 mod hex;
 mod object;
 mod secret_key;
+mod seen;
 mod snapshot;
 mod store;
 
@@ -28,6 +29,7 @@ pub use definition::{
 };
 pub use object::{Namespace, Object, ObjectKind};
 pub use secret_key::{SecretDef, SecretKey};
+pub use seen::{Seen, Sight};
 pub use snapshot::{Generation, Snapshot};
 
 use crate::clock::Clock;

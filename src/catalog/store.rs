@@ -21,9 +21,10 @@ const LOAD: &str = "SELECT g.generation, o.id, o.name, o.kind, o.sql, o.created_
 const INSERT: &str = "INSERT INTO objects (namespace, name, kind, sql, created_at, definition, id) VALUES ($1, $2, $3, $4, $5, $6, $7)";
 const UPDATE: &str = "UPDATE objects SET namespace = $1, name = $2, kind = $3, sql = $4, created_at = $5, definition = $6 WHERE id = $7";
 const DELETE: &str = "DELETE FROM objects WHERE id = $1";
+const DELETE_SEEN: &str = "DELETE FROM source_seen WHERE source = $1";
 
 pub struct Store {
-    pool: AnyPool,
+    pub(super) pool: AnyPool,
 }
 
 /// A write that has begun. It holds the lock of all writers, of all nodes, until it is committed or dropped.
@@ -121,7 +122,9 @@ impl Write {
                 Change::Create(object) => put(&mut self.transaction, INSERT, object).await?,
                 Change::Replace(object) => put(&mut self.transaction, UPDATE, object).await?,
                 Change::Drop(id) => {
-                    sqlx::query(DELETE).bind(id.to_string()).execute(&mut *self.transaction).await?;
+                    for statement in [DELETE, DELETE_SEEN] {
+                        sqlx::query(statement).bind(id.to_string()).execute(&mut *self.transaction).await?;
+                    }
                 }
             }
         }

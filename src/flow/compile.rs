@@ -31,8 +31,7 @@ use crate::sql;
 
 const STATELESS_HINT: &str = "a query that looks at one row at a time may select, compute, filter, unnest and UNION ALL";
 
-/// The columns that every source has beside those of its data. They appear when they are named.
-pub const METADATA_COLUMNS: [&str; 4] = ["_partition", "_offset", "_arrival_time", "_key"];
+pub use crate::model::column::METADATA_COLUMNS;
 
 /// A source as a query sees it.
 #[derive(Clone)]

@@ -10,6 +10,9 @@ use super::SqlType;
 /// Holds, as one JSON object, what could not become a column: the second spelling of a name, and what passed a limit.
 pub const REST_COLUMN: &str = "_rest";
 
+/// The columns that every source has beside those of its data. They appear when they are named; a field cannot be called so.
+pub const METADATA_COLUMNS: [&str; 4] = ["_partition", "_offset", "_arrival_time", "_key"];
+
 /// How a source's columns come about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -111,6 +111,7 @@ impl Peek {
 
     fn decode(&self, definition: &SourceDef, partition: &PartitionId, records: &Records) -> Result<RecordBatch> {
         let mut decoder = JsonDecoder::new(&self.columns, definition.mode, definition.flatten);
+        // Of records that are packed, those that make a batch: they are a sample too.
         let decoded = decoder.decode(records)?;
         let rows = arrow::array::UInt32Array::from(decoded.rows);
         let mut arrays: Vec<ArrayRef> = decoded.batch.columns()[..self.columns.len()].to_vec();

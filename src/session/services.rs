@@ -56,6 +56,7 @@ impl Services {
     /// Commits what the jobs have, within `limit`.
     pub async fn shut_down(&self, limit: Duration) {
         self.supervisor.shut_down(limit).await;
+        self.flow.feeds.keep_tallies().await;
     }
 }
 

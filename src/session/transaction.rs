@@ -84,6 +84,7 @@ fn role(statement: &Statement) -> Role {
         | Statement::ShowCreate(_)
         | Statement::ShowVariable(_)
         | Statement::Describe(_)
+        | Statement::DescribeSource(_)
         | Statement::Explain(_)
         | Statement::Set(_)
         | Statement::Reset(_)

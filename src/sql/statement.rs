@@ -23,6 +23,7 @@ pub enum Statement {
     ShowCreate(ShowCreate),
     ShowVariable(ShowVariable),
     Describe(Describe),
+    DescribeSource(DescribeSource),
     Explain(Explain),
     Flush,
     Insert(Box<Insert>),
@@ -71,8 +72,8 @@ const STATEMENTS: [(&[&str], Read); 39] = [
     (&["ALTER", "MATERIALIZED", "VIEW"], |r| alter_materialized_view::parse(r).map(Statement::AlterMaterializedView)),
     (&["SHOW", "CREATE"], |r| show::create(r).map(Statement::ShowCreate)),
     (&["SHOW"], show_list_or_variable),
-    (&["DESCRIBE"], |r| describe::parse(r).map(Statement::Describe)),
-    (&["DESC"], |r| describe::parse(r).map(Statement::Describe)),
+    (&["DESCRIBE"], describe_relation_or_source),
+    (&["DESC"], describe_relation_or_source),
     (&["EXPLAIN"], |r| explain::parse(r).map(Statement::Explain)),
     (&["FLUSH"], |r| r.expect(&["FLUSH"]).map(|()| Statement::Flush)),
     (&["SET"], |r| set::parse(r).map(Statement::Set)),
@@ -113,6 +114,13 @@ fn query(reader: &mut Reader) -> Result<Statement> {
 
 fn create_view(reader: &mut Reader) -> Result<Statement> {
     create_materialized_view::parse(reader).map(Statement::CreateMaterializedView)
+}
+
+fn describe_relation_or_source(reader: &mut Reader) -> Result<Statement> {
+    match describe_source::is_next(reader) {
+        true => describe_source::parse(reader).map(Statement::DescribeSource),
+        false => describe::parse(reader).map(Statement::Describe),
+    }
 }
 
 fn show_list_or_variable(reader: &mut Reader) -> Result<Statement> {

@@ -38,6 +38,7 @@ scripts! {
     create_table,
     delete,
     describe,
+    describe_source,
     drop,
     errors,
     explain,

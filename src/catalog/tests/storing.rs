@@ -74,7 +74,7 @@ async fn a_newer_definition_is_refused_clearly(place: Place) {
 
 async fn a_newer_store_is_refused_clearly(place: Place) {
     drop(place.open().await);
-    place.tamper("UPDATE _sqlx_migrations SET version = 9999").await;
+    place.tamper("UPDATE _sqlx_migrations SET version = 9999 WHERE version = (SELECT max(version) FROM _sqlx_migrations)").await;
     let error = place.try_open("secret.key").await.err().unwrap();
     assert_eq!(error.message(), "the catalog was written by a newer version of lakewire");
     assert_eq!(error.hint(), Some("start the newer version"));

@@ -30,16 +30,19 @@ pub struct FeedBatch {
     pub(super) bytes: usize,
 }
 
-/// A record that could not be decoded.
+/// A record that could not be decoded, or one of several that came as one.
 #[derive(Debug, Clone)]
 pub struct Rejected {
     pub offset: Position,
     pub arrival_micros: i64,
     pub reason: String,
+    /// The reason without what differs from record to record.
+    pub kind: String,
     pub payload: Vec<u8>,
 }
 
 impl FeedBatch {
+    /// `records` are those that `decoded` is about.
     pub(super) fn new(partition: PartitionId, start: Position, end: Position, records: &Records, decoded: Decoded) -> Result<FeedBatch> {
         let mut metadata = records.metadata_columns();
         let rejects: Vec<_> = decoded
@@ -51,11 +54,12 @@ impl FeedBatch {
                     offset: Position::new(records.offset.value(record)),
                     arrival_micros: records.arrival_time.value(record),
                     reason: reject.reason,
-                    payload: records.payload.value(record).to_vec(),
+                    kind: reject.kind,
+                    payload: reject.part.map_or_else(|| records.payload.value(record).to_vec(), Vec::from),
                 }
             })
             .collect();
-        if !rejects.is_empty() {
+        if !rejects.is_empty() || decoded.rows.len() != records.len() {
             let rows = UInt32Array::from(decoded.rows);
             for column in &mut metadata {
                 *column = take(column, &rows, None)?;

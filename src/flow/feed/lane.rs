@@ -156,27 +156,17 @@ impl Lane {
         self.state.lock().behind
     }
 
-    /// For the reading task: whether to go on. Drops old batches where the fastest listener would otherwise have to wait.
+    /// For the reading task: whether to fetch. Drops old batches where the fastest listener would otherwise have to wait.
     pub(super) fn room(&self) -> Room {
         let mut state = self.state.lock();
-        if state.listeners.is_empty() {
-            state.end = Some(End::Abandoned);
-            return Room::Leave;
+        let room = state.make_room();
+        if let Room::Read = room {
+            state.fetches += 1;
         }
-        let end = state.first + state.ring.len() as u64;
-        let fastest = state.listeners.values().map(|listener| listener.next).max().unwrap_or(0);
-        if state.bytes >= state.bytes_max && fastest < end {
-            return Room::Wait;
-        }
-        while state.bytes >= state.bytes_max {
-            let Some(oldest) = state.ring.pop_front() else { break };
-            state.bytes -= oldest.bytes;
-            state.first += 1;
-        }
-        state.fetches += 1;
-        Room::Read
+        room
     }
 
+    /// What a fetch brought, or the last part of it.
     pub(super) fn push(&self, batch: FeedBatch, behind: Behind, ended: bool) {
         let mut state = self.state.lock();
         state.behind = behind;
@@ -185,15 +175,30 @@ impl Lane {
         if is_untold || behind.records == Some(0) || behind.milliseconds == Some(0) || ended {
             state.caught_up_in = Some(state.fetches);
         }
-        if batch.advances() {
-            state.head = batch.end.clone();
-            state.bytes += batch.bytes;
-            state.ring.push_back(Arc::new(batch));
-        }
+        state.push(batch);
         if ended {
             state.end = Some(End::Finished);
         }
         state.wake_all();
+    }
+
+    /// A part of what a fetch brought, before the last. It says nothing about how far behind the lane is.
+    pub(super) fn push_part(&self, batch: FeedBatch) {
+        let mut state = self.state.lock();
+        state.push(batch);
+        state.wake_all();
+    }
+
+    /// Waits until the next part of a fetch may be pushed. False: nobody listens any more.
+    pub(super) async fn has_room(&self) -> bool {
+        loop {
+            match self.state.lock().make_room() {
+                Room::Leave => return false,
+                Room::Read => return true,
+                Room::Wait => {}
+            }
+            self.wanted.notified().await;
+        }
     }
 
     pub(super) fn fail(&self, error: Error) {
@@ -204,6 +209,32 @@ impl Lane {
 }
 
 impl State {
+    fn make_room(&mut self) -> Room {
+        if self.listeners.is_empty() {
+            self.end = Some(End::Abandoned);
+            return Room::Leave;
+        }
+        let end = self.first + self.ring.len() as u64;
+        let fastest = self.listeners.values().map(|listener| listener.next).max().unwrap_or(0);
+        if self.bytes >= self.bytes_max && fastest < end {
+            return Room::Wait;
+        }
+        while self.bytes >= self.bytes_max {
+            let Some(oldest) = self.ring.pop_front() else { break };
+            self.bytes -= oldest.bytes;
+            self.first += 1;
+        }
+        Room::Read
+    }
+
+    fn push(&mut self, batch: FeedBatch) {
+        if batch.advances() {
+            self.head = batch.end.clone();
+            self.bytes += batch.bytes;
+            self.ring.push_back(Arc::new(batch));
+        }
+    }
+
     fn wake_all(&self) {
         for listener in self.listeners.values() {
             listener.wake.notify_one();

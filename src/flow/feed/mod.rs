@@ -7,6 +7,7 @@ mod batch;
 mod columns;
 mod cursor;
 mod lane;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -27,7 +28,7 @@ use crate::flow::events::EventLog;
 use crate::formats::json::JsonDecoder;
 use crate::model::options::Start;
 use crate::model::{Name, ObjectId, PartitionId, Position, Positions, SchemaMode};
-use crate::sources::{self, Partition, PartitionReader, Source};
+use crate::sources::{self, Batch, Partition, Source};
 
 pub use batch::{FeedBatch, Rejected};
 pub use columns::Columns;
@@ -36,6 +37,7 @@ pub use lane::Look;
 
 use columns::Growth;
 use lane::{Lane, Room};
+use tally::Tally;
 
 /// The share of the memory limit that all decoded batches which wait for a job may take together.
 const FEED_MEMORY_DIVISOR: u64 = 8;
@@ -71,6 +73,25 @@ impl Feeds {
         self.open.lock().get(&source).and_then(|cell| cell.get()).map(|feed| feed.columns.clone())
     }
 
+    /// Has the store know all that was counted of a source so far.
+    pub async fn keep_tally(&self, source: ObjectId) -> Result<()> {
+        let feed = self.open.lock().get(&source).and_then(|cell| cell.get()).cloned();
+        match feed {
+            Some(feed) => feed.tally.keep().await,
+            None => Ok(()),
+        }
+    }
+
+    /// The same for all sources, before the server goes down.
+    pub async fn keep_tallies(&self) {
+        let sources: Vec<_> = self.open.lock().keys().copied().collect();
+        for source in sources {
+            if let Err(error) = self.keep_tally(source).await {
+                tracing::warn!(?error, "what was counted of a source in the last minute is not kept");
+            }
+        }
+    }
+
     /// After a source was dropped.
     pub fn forget(&self, source: ObjectId) {
         self.open.lock().remove(&source);
@@ -87,6 +108,7 @@ impl Feeds {
             name: object.name.clone(),
             source: opened.into(),
             columns: Arc::new(columns),
+            tally: Arc::new(Tally::new(object.id, self.catalog.clone(), self.clock.clone())),
             mode: source.mode,
             flatten: source.flatten,
             network: self.network.clone(),
@@ -102,6 +124,7 @@ impl Feeds {
 pub struct SourceFeed {
     pub name: Name,
     pub columns: Arc<Columns>,
+    tally: Arc<Tally>,
     source: Arc<dyn Source>,
     mode: SchemaMode,
     flatten: bool,
@@ -161,6 +184,19 @@ impl SourceFeed {
         (lane, listener, next)
     }
 
+    fn keep_tally_if_due(&self) {
+        if !self.tally.is_due() {
+            return;
+        }
+        let tally = self.tally.clone();
+        self.network.spawn(async move {
+            // It is tried again in a minute, with what has come since.
+            if let Err(error) = tally.keep().await {
+                tracing::debug!(?error, "what was counted of a source cannot be kept yet");
+            }
+        });
+    }
+
     fn lane_bytes_max(&self, lanes: &HashMap<PartitionId, Vec<Arc<Lane>>>) -> usize {
         let count = lanes.values().map(Vec::len).sum::<usize>() + 1;
         (self.bytes_max / count).clamp(*self.lane_bytes.start(), *self.lane_bytes.end())
@@ -196,30 +232,48 @@ async fn read_on(feed: &SourceFeed, partition: &PartitionId, mut position: Posit
             Room::Leave => return Ok(()),
             Room::Wait => lane.wanted.notified().await,
             Room::Read => {
-                let (back, ended) = read_once(feed, partition, &mut position, lane, reader.as_mut(), decoder).await?;
-                if ended {
-                    return Ok(());
+                let fetched = reader.next().await?;
+                let ended = fetched.ended;
+                match hand_out(feed, partition, &mut position, lane, fetched, decoder).await? {
+                    Some(back) if !ended => decoder = back,
+                    _ => return Ok(()),
                 }
-                decoder = back;
             }
         }
     }
 }
 
-async fn read_once(
+/// Decodes what was fetched and puts it into the lane, in as many batches as it wants: what is unpacked can be much more than what came. Gives
+/// the decoder back, or nothing if nobody listens any more.
+async fn hand_out(
     feed: &SourceFeed,
     partition: &PartitionId,
     position: &mut Position,
     lane: &Lane,
-    reader: &mut dyn PartitionReader,
-    decoder: JsonDecoder,
-) -> Result<(JsonDecoder, bool)> {
-    let fetched = reader.next().await?;
-    let start = std::mem::replace(position, fetched.next.clone());
-    let (decoder, decoded) = decode(feed, decoder, &fetched.records).await?;
-    let batch = FeedBatch::new(partition.clone(), start, fetched.next, &fetched.records, decoded)?;
-    lane.push(batch, fetched.behind, fetched.ended);
-    Ok((decoder, fetched.ended))
+    fetched: Batch,
+    mut decoder: JsonDecoder,
+) -> Result<Option<JsonDecoder>> {
+    let mut records = fetched.records;
+    loop {
+        let (back, decoded) = decode(feed, decoder, &records).await?;
+        decoder = back;
+        let taken = records.slice(0, decoded.taken);
+        records = records.slice(taken.len(), records.len() - taken.len());
+        let is_last = records.is_empty();
+        let next = if is_last { fetched.next.clone() } else { Position::new(taken.offset.value(taken.len() - 1)) };
+        let start = std::mem::replace(position, next.clone());
+        let batch = FeedBatch::new(partition.clone(), start, next, &taken, decoded)?;
+        feed.tally.count(&batch);
+        if is_last {
+            feed.keep_tally_if_due();
+            lane.push(batch, fetched.behind, fetched.ended);
+            return Ok(Some(decoder));
+        }
+        lane.push_part(batch);
+        if !lane.has_room().await {
+            return Ok(None);
+        }
+    }
 }
 
 /// Decodes until all readers agree on the columns. Decoding is computing, so it runs there.

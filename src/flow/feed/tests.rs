@@ -9,16 +9,16 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::*;
-use crate::catalog::{Change, Format, SecretKey, SourceDef};
+use crate::catalog::{Change, Format, ObjectKind, SecretKey, Seen, Sight, SourceDef};
 use crate::formats::records::RecordsBuilder;
 use crate::model::{Options, PartitionState, SourceColumn, SqlType};
-use crate::sources::{Batch, Behind};
+use crate::sources::{Behind, PartitionReader};
 
 const RECORDS: u64 = 30_000;
 /// So small that a job which rests for a moment falls off.
 const LANE_BYTES: usize = 16 << 10;
 
-/// `{"n": 0}`, `{"n": 1}` … in one partition, in batches of any size; every 97th record is broken.
+/// `{"n": 0}`, `{"n": 1}` … in one partition, in batches of any size; every 97th record is broken, and some hold several.
 struct Numbers {
     seed: u64,
 }
@@ -34,6 +34,11 @@ fn number(position: &Position) -> u64 {
 
 fn is_broken(record: u64) -> bool {
     record % 97 == 96
+}
+
+/// How many rows a record that is not broken makes.
+fn copies(record: u64) -> usize {
+    if record.is_multiple_of(10) { 3 } else { 1 }
 }
 
 #[async_trait]
@@ -68,7 +73,7 @@ impl PartitionReader for NumbersReader {
         let size = u64::from(self.random.next_u32() % 200).min(RECORDS - self.next);
         let mut records = RecordsBuilder::default();
         for n in self.next..self.next + size {
-            let payload = if is_broken(n) { format!("{{\"n\": {n}") } else { format!("{{\"n\": {n}}}") };
+            let payload = if is_broken(n) { format!("{{\"n\": {n}") } else { format!("{{\"n\": {n}}}\n").repeat(copies(n)) };
             records.push(payload.as_bytes(), &Position::new((n + 1).to_string()), 0, None);
         }
         self.next += size;
@@ -81,10 +86,13 @@ impl PartitionReader for NumbersReader {
     }
 }
 
-async fn feed(seed: u64, folder: &std::path::Path) -> Arc<SourceFeed> {
-    let clock = Clock::wall();
+async fn catalog(folder: &std::path::Path) -> Catalog {
     let key = SecretKey::load_or_create(&folder.join("key")).unwrap();
-    let catalog = Catalog::open(&format!("sqlite:{}", folder.join("catalog.db").display()), key, clock.clone()).await.unwrap();
+    Catalog::open(&format!("sqlite:{}", folder.join("catalog.db").display()), key, Clock::wall()).await.unwrap()
+}
+
+async fn feed(seed: u64, folder: &std::path::Path) -> Arc<SourceFeed> {
+    let (clock, catalog) = (Clock::wall(), catalog(folder).await);
     let columns = vec![SourceColumn::found("n", SqlType::BigInt)];
     let definition = SourceDef {
         connector: "numbers".into(),
@@ -108,6 +116,7 @@ async fn feed(seed: u64, folder: &std::path::Path) -> Arc<SourceFeed> {
     Arc::new(SourceFeed {
         name: name.clone(),
         source: Arc::new(Numbers { seed }),
+        tally: Arc::new(Tally::new(object.id, catalog.clone(), clock.clone())),
         columns: Arc::new(Columns::new(object.id, name, columns, catalog, EventLog::new(clock))),
         mode: SchemaMode::Evolve,
         flatten: false,
@@ -148,7 +157,8 @@ fn check(batch: &FeedBatch, position: &Position) -> Position {
     assert_eq!(batch.start, *position, "a batch does not begin where the job stands");
     let (first, end) = (number(position), number(&batch.end));
     let rows: Vec<u64> = batch.rows.column(0).as_primitive::<Int64Type>().values().iter().map(|n| *n as u64).collect();
-    assert_eq!(rows, (first..end).filter(|n| !is_broken(*n)).collect::<Vec<_>>());
+    let expected = (first..end).filter(|n| !is_broken(*n)).flat_map(|n| std::iter::repeat_n(n, copies(n)));
+    assert_eq!(rows, expected.collect::<Vec<_>>());
     let offsets: Vec<u64> = batch.metadata[0].as_string::<i32>().iter().map(|offset| offset.unwrap().parse::<u64>().unwrap() - 1).collect();
     assert_eq!(offsets, rows);
     let rejects: Vec<u64> = batch.rejects.iter().map(|reject| number(&reject.offset) - 1).collect();
@@ -194,4 +204,38 @@ async fn a_mark_is_passed_at_the_end_and_not_before() {
         }
     }
     assert!(cursor.has_passed_mark());
+}
+
+/// One job, one count of each record; and the counts are there after everything was closed, until the source is dropped.
+#[tokio::test]
+async fn what_is_read_is_counted_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let feed = feed(3, folder.path()).await;
+    let broken = (0..RECORDS).filter(|n| is_broken(*n)).count() as u64;
+    let rows: usize = (0..RECORDS).filter(|n| !is_broken(*n)).map(copies).sum();
+    for reads in 1..3 {
+        consume(feed.clone(), 0, 1, 199).await;
+        // The second time there is nothing to keep.
+        feed.tally.keep().await.unwrap();
+        feed.tally.keep().await.unwrap();
+        let again = catalog(folder.path()).await;
+        let source = again.snapshot().find(ObjectKind::Source, &feed.name).unwrap().id;
+        let mut seen = again.seen(source).await.unwrap();
+        seen.sort_by(|left, right| left.sight.cmp(&right.sight));
+        assert!(seen.iter().all(|seen| seen.first_micros > 0));
+        let told: Vec<(Sight, u64)> = seen.into_iter().map(|Seen { sight, times, .. }| (sight, times)).collect();
+        let expected = [
+            (Sight::Record, reads * (rows as u64 + broken)),
+            (Sight::Column("n".to_string()), reads * rows as u64),
+            (Sight::Reject("malformed JSON".to_string()), reads * broken),
+        ];
+        assert_eq!(told, expected);
+        if reads == 2 {
+            again.commit(vec![Change::Drop(source)]).await.unwrap();
+            assert_eq!(again.seen(source).await.unwrap(), [], "what was seen goes with the source");
+            let late = [Seen { sight: Sight::Record, first_micros: 1, times: 1 }];
+            again.add_seen(source, &late).await.unwrap();
+            assert_eq!(again.seen(source).await.unwrap(), []);
+        }
+    }
 }

@@ -47,7 +47,7 @@ pub(super) enum Values {
     Array { ends: Vec<i32>, elements: Box<Column>, element: SqlType },
 }
 
-/// Texts one behind the other, each of them UTF-8. A batch's payloads stand in one Arrow array, so what is cut out of them has ends within 32 bits.
+/// Texts one behind the other, each of them UTF-8. A batch ends before its texts pass 32 bits.
 pub(super) struct Texts {
     ends: Vec<i32>,
     bytes: Vec<u8>,
@@ -58,7 +58,7 @@ impl Texts {
         Texts { ends: no_ends(rows), bytes: Vec::new() }
     }
 
-    /// Whether the ends stay within 32 bits. Of what is not cut out of a payload, only `_rest` has to ask.
+    /// Whether the ends stay within 32 bits. They do; who could be wrong about it asks all the same.
     fn has_room(&self, text: &str) -> bool {
         self.bytes.len() + text.len() <= i32::MAX as usize
     }
@@ -83,6 +83,11 @@ impl Column {
     #[inline]
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// Whether it has got further than the start: then there may be a value in it.
+    pub fn is_touched(&self) -> bool {
+        self.rows > 0
     }
 
     /// Whether this row has its value.

@@ -1,65 +1,64 @@
-//! The decoder. `decode` goes through a batch, `record` through one record, `object` through its fields: the predicted ones by `expected`,
-//! the others by `unexpected`. A value that is plainly of its column's type is taken right there; any other is `place`d with care.
+//! The decoder. `decode` goes through a batch, `payload` through what came as one record, `records` through the records in it, and
+//! `record.rs` through one of these.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
-use arrow::array::{Array, BinaryArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::datatypes::DataType;
 
 use crate::error::Result;
 use crate::formats::{Decoded, Records, Reject};
-use crate::model::column::{REST_COLUMN, to_arrow_schema};
-use crate::model::name::NAME_BYTES_MAX;
+use crate::model::column::to_arrow_schema;
 use crate::model::{SchemaMode, SourceColumn};
 
 use super::column::Column;
-use super::fields::{self, FieldId, Fields, Place};
-use super::flaw::Flaw;
+use super::fields::Fields;
+use super::flaw::{Flaw, RECORDS_PER_PAYLOAD_MAX};
+use super::payload::Payloads;
 use super::rest::Rest;
 use super::scan::{Behind, Cursor};
-use super::shape::{ROOT, Shapes, StepId};
-use super::value::{Reading, Value};
+use super::shape::Shapes;
 
-/// A longer record is rejected.
-pub const RECORD_BYTES_MAX: usize = 8 << 20;
+/// A batch ends with the payload that brings its text to so many bytes: what is unpacked can be much more than what came.
+const BATCH_BYTES_MAX: usize = 256 << 20;
+/// And with the one that brings it to so many cells, rows times columns.
+const BATCH_CELLS_MAX: usize = 16 << 20;
 
 /// Turns records into columns. One per reader; it remembers what records look like, which changes its speed and nothing else.
 pub struct JsonDecoder {
-    fields: Fields,
+    pub(super) fields: Fields,
     /// The columns that are not only found in the batch at hand.
     known: usize,
-    nesting: Nesting,
-    shapes: Shapes,
+    pub(super) nesting: Nesting,
+    pub(super) shapes: Shapes,
     /// By slot, while a batch is decoded.
-    columns: Vec<Column>,
-    rows_expected: usize,
-    rest: Rest,
+    pub(super) columns: Vec<Column>,
+    /// By slot, whether the column had a value in the batch before.
+    busy: Vec<bool>,
+    pub(super) rest: Rest,
     /// The names of the objects we are in, each with `_` behind it, where objects become columns.
-    path: String,
-    folded: String,
+    pub(super) path: String,
+    pub(super) folded: String,
+    /// Where payloads are unpacked.
+    room: Vec<u8>,
 }
 
 /// What becomes of an object in a field that was not declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Nesting {
+pub(super) enum Nesting {
     /// It is one json value.
     Kept,
     /// Its fields become columns.
     Flattened,
 }
 
-/// A field whose value is being read.
-struct Field<'n> {
-    /// As it is spelled, with the objects it is in.
-    name: &'n str,
-    step: StepId,
-    place: Place,
-}
-
-/// Where we are in an object.
-struct Trail {
-    opened: StepId,
-    last: StepId,
-    behind: Behind,
+/// What became of the records so far.
+#[derive(Default)]
+struct Progress {
+    rows: Vec<u32>,
+    rejects: Vec<Reject>,
+    /// Of the texts of payloads, unpacked.
+    bytes: usize,
 }
 
 impl JsonDecoder {
@@ -71,10 +70,11 @@ impl JsonDecoder {
             nesting: if flatten { Nesting::Flattened } else { Nesting::Kept },
             shapes: Shapes::new(),
             columns: Vec::new(),
-            rows_expected: 0,
+            busy: vec![true; columns.len()],
             rest: Rest::default(),
             path: String::new(),
             folded: String::new(),
+            room: Vec::new(),
         }
     }
 
@@ -92,35 +92,37 @@ impl JsonDecoder {
         self.shapes.forget();
     }
 
-    /// Decodes with the present columns. Those that the records have beside them are in the result and nowhere else: the caller makes them
-    /// durable and calls `set_columns`.
+    /// Decodes with the present columns as many of the records as make a batch: usually all, and always one if there is one. Columns that they
+    /// have beside the present ones are in the result and nowhere else: the caller makes them durable and calls `set_columns`.
     pub fn decode(&mut self, records: &Records) -> Result<Decoded> {
         self.begin(records.len());
         let payloads = Payloads::new(&records.payload);
-        let mut rows = Vec::with_capacity(records.len());
-        let mut rejects = Vec::new();
-        for record in 0..records.len() {
-            let found = self.fields.columns().len();
-            match payloads.text(record).and_then(|text| self.record(text, rows.len())) {
-                Ok(()) => rows.push(record as u32),
-                Err(flaw) => {
-                    self.take_back(rows.len(), found);
-                    rejects.push(Reject { record: record as u32, reason: flaw.to_string() });
-                }
-            }
+        let mut progress = Progress { rows: Vec::with_capacity(records.len()), ..Progress::default() };
+        let mut taken = 0;
+        while taken < records.len() && (taken == 0 || self.has_room(&progress)) {
+            self.payload(&payloads, taken as u32, &mut progress);
+            taken += 1;
         }
-        self.shapes.reconsider(records.len());
-        let (batch, found) = self.finish(rows.len())?;
-        Ok(Decoded { batch, rows, found, rejects })
+        self.shapes.reconsider(taken);
+        let (batch, found) = self.finish(progress.rows.len())?;
+        Ok(Decoded { taken, batch, rows: progress.rows, found, rejects: progress.rejects })
     }
 
     fn begin(&mut self, records: usize) {
-        self.rows_expected = records;
-        self.columns = self.fields.columns().iter().map(|column| Column::new(&column.data_type, records)).collect();
+        // Room is made for those columns that will need it: of thousands, a record often has few.
+        let rows_expected = |slot: usize| if self.busy.get(slot) == Some(&true) { records } else { 0 };
+        let columns = self.fields.columns().iter().enumerate();
+        self.columns = columns.map(|(slot, column)| Column::new(&column.data_type, rows_expected(slot))).collect();
+        self.rest.begin_batch();
         self.mark_shared();
     }
 
-    /// Takes a record back as if it had not come.
+    fn has_room(&self, progress: &Progress) -> bool {
+        let cells = progress.rows.len().saturating_mul(self.columns.len());
+        progress.bytes + self.rest.batch_bytes() < BATCH_BYTES_MAX && cells < BATCH_CELLS_MAX
+    }
+
+    /// Takes rows and columns back as if they had not come.
     fn take_back(&mut self, rows: usize, found: usize) {
         if self.fields.columns().len() > found {
             self.fields.take_back(found);
@@ -149,250 +151,110 @@ impl JsonDecoder {
             self.shapes.forget();
         }
         let columns = std::mem::take(&mut self.columns);
-        let arrays = columns.into_iter().map(|column| column.finish(rows)).collect::<Result<_>>()?;
+        self.busy = columns.iter().map(Column::is_touched).collect();
+        let mut absent = Absent { rows, by_type: Vec::new() };
+        let arrays = columns.into_iter().zip(schema.fields()).map(|(column, field)| match column.is_touched() {
+            true => column.finish(rows),
+            false => Ok(absent.array(field.data_type())),
+        });
+        let arrays = arrays.collect::<Result<_>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok((RecordBatch::try_new_with_options(schema, arrays, &options)?, found))
     }
 
-    fn record(&mut self, text: &str, row: usize) -> Result<(), Flaw> {
-        self.rest.clear();
-        self.path.clear();
+    /// What came as one record. If it is not JSON through and through nothing of it is taken.
+    fn payload(&mut self, payloads: &Payloads<'_>, index: u32, progress: &mut Progress) {
+        let (rows, rejects, found) = (progress.rows.len(), progress.rejects.len(), self.fields.columns().len());
+        let mut room = std::mem::take(&mut self.room);
+        let text = payloads.text(index as usize, &mut room);
+        progress.bytes += text.as_ref().map_or(0, |text| text.len());
+        if let Err(flaw) = text.and_then(|text| self.records(text, index, progress)) {
+            self.take_back(rows, found);
+            progress.rows.truncate(rows);
+            progress.rejects.truncate(rejects);
+            progress.rejects.push(Reject { record: index, part: None, reason: flaw.to_string(), kind: flaw.kind() });
+        }
+        self.room = room;
+    }
+
+    /// One record, or some with nothing but white space between them, or arrays of records.
+    fn records(&mut self, text: &str, index: u32, progress: &mut Progress) -> Result<(), Flaw> {
+        let rejects = progress.rejects.len();
         let mut cursor = Cursor::new(text);
-        if cursor.peek() != b'{' {
-            return Err(not_an_object(&cursor));
-        }
-        self.object(&mut cursor, ROOT, row)?;
-        cursor.finish()?;
-        self.store_rest(row)?;
-        self.require_values(row)
-    }
-
-    /// Reads the object at the cursor, which `opened` stands for.
-    fn object(&mut self, cursor: &mut Cursor<'_>, opened: StepId, row: usize) -> Result<(), Flaw> {
-        cursor.enter()?;
-        let mut trail = Trail { opened, last: opened, behind: Behind::Opening };
-        while cursor.peek() != b'}' {
-            match self.shapes.follow(trail.last, cursor.bytes(), cursor.at) {
-                Some((step, value)) => {
-                    cursor.at = value;
-                    self.expected(step, cursor, row)?;
-                    trail.last = step;
-                }
-                None => match self.unexpected(&trail, cursor, row)? {
-                    Some(step) => trail.last = step,
-                    None => break,
-                },
+        let mut records = 0;
+        self.rest.begin_payload();
+        while cursor.at < text.len() {
+            match (cursor.peek(), records) {
+                (b'[', _) => self.array(&mut cursor, index, progress, &mut records)?,
+                (b'{', _) | (_, 0) => self.one(&mut cursor, index, progress, &mut records)?,
+                _ => return Err(Flaw::Malformed { expected: "another record or the end of the payload", at: cursor.at }),
             }
-            trail.behind = Behind::Member;
+            cursor.skip_space();
         }
-        cursor.leave();
+        match records {
+            0 if text.trim_start_matches('\u{feff}').trim_ascii().is_empty() => return Err(Flaw::NoRecord("the record is empty")),
+            0 => return Err(Flaw::NoRecord("the array has no records")),
+            // One that came by itself is kept as it came.
+            1 => progress.rejects[rejects..].iter_mut().for_each(|reject| reject.part = None),
+            _ => {}
+        }
         Ok(())
     }
 
-    #[inline]
-    fn expected(&mut self, step: StepId, cursor: &mut Cursor<'_>, row: usize) -> Result<(), Flaw> {
-        let place = self.shapes.place(step);
-        if let Some(end) = self.take(place, cursor, row) {
-            cursor.at = end;
-            return Ok(());
+    /// The records in the array at the cursor. It is no level of their depth.
+    fn array(&mut self, cursor: &mut Cursor<'_>, index: u32, progress: &mut Progress, records: &mut usize) -> Result<(), Flaw> {
+        cursor.at += 1;
+        let mut behind = Behind::Opening;
+        while cursor.next_element(behind)?.is_some() {
+            self.one(cursor, index, progress, records)?;
+            behind = Behind::Member;
         }
-        // The literal of the step may stop before blanks that this record has.
-        cursor.skip_space();
-        if cursor.is_at("null") {
-            cursor.at += "null".len();
-            return Ok(());
-        }
-        let name = self.shapes.name(step);
-        self.value(Field { name: &name, step, place }, cursor, row)
-    }
-
-    /// Takes the value at the cursor if it is plainly one for the column at this place.
-    #[inline]
-    fn take(&mut self, place: Place, cursor: &Cursor<'_>, row: usize) -> Option<usize> {
-        match place {
-            Place::Declared(slot) => self.columns[slot].take(cursor, row),
-            Place::Found { .. } if self.nesting == Nesting::Flattened && cursor.peek() == b'{' => None,
-            Place::Found { eldest, .. } => self.columns[eldest].take(cursor, row),
-            Place::New | Place::Rest | Place::Skipped => None,
-        }
-    }
-
-    /// Reads a key that no shape foretold, if there is one, and its value.
-    fn unexpected(&mut self, trail: &Trail, cursor: &mut Cursor<'_>, row: usize) -> Result<Option<StepId>, Flaw> {
-        let start = cursor.at;
-        let Some(key) = cursor.next_key(trail.behind)? else { return Ok(None) };
-        let mut name = key.value();
-        if !self.path.is_empty() {
-            name = Cow::Owned(format!("{}{name}", self.path));
-        }
-        let place = self.fields.place(fields::fold(&name, &mut self.folded));
-        let step = self.shapes.learn(trail.opened, trail.last, cursor.since(start), &name, place);
-        self.value(Field { name: &name, step, place }, cursor, row)?;
-        Ok(Some(step))
-    }
-
-    fn value(&mut self, field: Field<'_>, cursor: &mut Cursor<'_>, row: usize) -> Result<(), Flaw> {
-        if cursor.peek() == b'{' && self.is_flattened(&field) {
-            return self.nested(&field, cursor, row);
-        }
-        if field.place == Place::Skipped {
-            return cursor.skip_value();
-        }
-        let start = cursor.at;
-        let value = Value::read(cursor)?;
-        match value {
-            Value::Null => Ok(()),
-            value => self.place(&field, &value, cursor.since(start), row),
-        }
-    }
-
-    /// A name that is too long is not carried on: what is in the object would only go to `_rest` with ever longer names.
-    fn is_flattened(&self, field: &Field<'_>) -> bool {
-        self.nesting == Nesting::Flattened && !matches!(field.place, Place::Declared(_)) && field.name.len() <= NAME_BYTES_MAX
-    }
-
-    fn nested(&mut self, field: &Field<'_>, cursor: &mut Cursor<'_>, row: usize) -> Result<(), Flaw> {
-        let outside = self.path.len();
-        self.path.push_str(&field.name[outside..]);
-        self.path.push('_');
-        let inside = self.shapes.enter(field.step);
-        self.object(cursor, inside, row)?;
-        self.path.truncate(outside);
+        cursor.at += 1;
         Ok(())
     }
 
-    /// Stores a value that is not null. Of several values of one field the first is the field's; the others are in `_rest`.
-    fn place(&mut self, field: &Field<'_>, value: &Value<'_>, source: &str, row: usize) -> Result<(), Flaw> {
-        let stored = match field.place {
-            Place::Declared(slot) => self.put(slot, value, source, row)?,
-            Place::Found { field, .. } => self.hold(field, value, row),
-            Place::New => return self.place_new(field, value, source, row),
-            Place::Rest | Place::Skipped => false,
-        };
-        if stored { Ok(()) } else { self.keep_in_rest(field.name, source) }
-    }
-
-    /// The field had no column when its key was learned; it may have one now.
-    fn place_new(&mut self, field: &Field<'_>, value: &Value<'_>, source: &str, row: usize) -> Result<(), Flaw> {
-        let folded = fields::fold(field.name, &mut self.folded);
-        if let (Place::New, Some(reading)) = (self.fields.place(folded), Reading::of(value)) {
-            match self.fields.find(folded, &reading) {
-                Some(slot) => self.grow(slot),
-                None => return self.keep_in_rest(field.name, source),
+    /// The record at the cursor. Where it does not fit the columns, it alone is rejected.
+    fn one(&mut self, cursor: &mut Cursor<'_>, index: u32, progress: &mut Progress, records: &mut usize) -> Result<(), Flaw> {
+        *records += 1;
+        if *records > RECORDS_PER_PAYLOAD_MAX {
+            return Err(Flaw::TooManyRecords);
+        }
+        let (before, row, found) = (*cursor, progress.rows.len(), self.fields.columns().len());
+        match self.record(cursor, row) {
+            Ok(()) => progress.rows.push(index),
+            Err(flaw) if flaw.is_of_one_record() => {
+                self.take_back(row, found);
+                *cursor = before;
+                cursor.skip_value()?;
+                let part = Some(cursor.since(before.at).as_bytes().into());
+                progress.rejects.push(Reject { record: index, part, reason: flaw.to_string(), kind: flaw.kind() });
             }
+            Err(flaw) => return Err(flaw),
         }
-        let place = self.fields.place(fields::fold(field.name, &mut self.folded));
-        self.shapes.set_place(field.step, place);
-        self.place(&Field { place, ..*field }, value, source, row)
-    }
-
-    /// Puts a value into a declared column, unless that has its value.
-    fn put(&mut self, slot: usize, value: &Value<'_>, source: &str, row: usize) -> Result<bool, Flaw> {
-        if self.columns[slot].has(row) {
-            return Ok(false);
-        }
-        let column = &self.fields.columns()[slot];
-        let misfit = |_| Flaw::Refused(format!("column \"{}\" is {}, the record has {value}", column.name, column.data_type));
-        self.columns[slot].put(value, source, row).map_err(misfit)?;
-        Ok(true)
-    }
-
-    /// Puts a value into the first of a field's columns that holds it, or into a new sibling, unless one of them has its value.
-    fn hold(&mut self, field: FieldId, value: &Value<'_>, row: usize) -> bool {
-        let slots = self.fields.readings(field);
-        let Some(reading) = Reading::of(value).filter(|_| !slots.iter().any(|slot| self.columns[*slot].has(row))) else { return false };
-        if slots.iter().any(|slot| self.columns[*slot].hold(&reading, row)) {
-            return true;
-        }
-        let eldest = slots[0];
-        let Some(sibling) = self.fields.find_sibling(field, &reading) else { return false };
-        self.grow(sibling);
-        self.columns[eldest].shared = true;
-        self.columns[sibling].shared = true;
-        self.columns[sibling].hold(&reading, row)
-    }
-
-    /// Makes the column that was found at this slot.
-    fn grow(&mut self, slot: usize) {
-        if slot == self.columns.len() {
-            self.columns.push(Column::new(&self.fields.columns()[slot].data_type, self.rows_expected));
-        }
-    }
-
-    fn keep_in_rest(&mut self, name: &str, json: &str) -> Result<(), Flaw> {
-        if self.fields.mode() == SchemaMode::Fixed {
-            return Ok(());
-        }
-        let slot = self.fields.rest();
-        self.grow(slot);
-        self.rest.push(name, json).map_err(|_| no_room_for_rest())
-    }
-
-    fn store_rest(&mut self, row: usize) -> Result<(), Flaw> {
-        if self.rest.is_empty() {
-            return Ok(());
-        }
-        let slot = self.fields.rest();
-        let json = self.rest.to_json();
-        if self.columns[slot].hold(&Reading::Json(&json), row) { Ok(()) } else { Err(no_room_for_rest()) }
-    }
-
-    fn require_values(&self, row: usize) -> Result<(), Flaw> {
-        match self.fields.required().iter().find(|slot| !self.columns[**slot].has(row)) {
-            None => Ok(()),
-            Some(slot) => {
-                let column = &self.fields.columns()[*slot];
-                Err(Flaw::Refused(format!("column \"{}\" is not null, the record has no value for it", column.name)))
-            }
-        }
+        Ok(())
     }
 }
 
-fn not_an_object(cursor: &Cursor<'_>) -> Flaw {
-    let found = match cursor.peek() {
-        _ if cursor.at == cursor.text().len() => return Flaw::Refused("the record is empty".to_string()),
-        b'[' => "an array",
-        b'"' => "a string",
-        b'-' | b'0'..=b'9' => "a number",
-        _ => "something else",
-    };
-    Flaw::Refused(format!("the record is not a JSON object: {found} begins at byte {}", cursor.at + 1))
+/// Columns without a value, one for all that are of the same type: a source may have thousands, and a batch touch few of them.
+struct Absent {
+    rows: usize,
+    by_type: Vec<(DataType, ArrayRef)>,
 }
 
-fn no_room_for_rest() -> Flaw {
-    Flaw::Refused(format!("column \"{REST_COLUMN}\" has no room for the fields that can be no columns"))
-}
-
-/// The payloads of a batch as text. Checked as a whole, for one long check is cheaper than many short ones.
-struct Payloads<'a> {
-    array: &'a BinaryArray,
-    /// The bytes of all payloads, if they are UTF-8.
-    text: Option<&'a str>,
-}
-
-impl<'a> Payloads<'a> {
-    fn new(array: &'a BinaryArray) -> Payloads<'a> {
-        let ends = array.value_offsets();
-        let bytes = &array.value_data()[ends[0] as usize..ends[array.len()] as usize];
-        Payloads { array, text: std::str::from_utf8(bytes).ok() }
-    }
-
-    fn text(&self, record: usize) -> Result<&'a str, Flaw> {
-        let ends = self.array.value_offsets();
-        let [from, to] = [ends[record], ends[record + 1]].map(|end| (end - ends[0]) as usize);
-        if to - from > RECORD_BYTES_MAX {
-            return Err(Flaw::Refused(format!("the record has {} bytes, more than the {RECORD_BYTES_MAX} that are read", to - from)));
+impl Absent {
+    fn array(&mut self, data_type: &DataType) -> ArrayRef {
+        if let Some((_, array)) = self.by_type.iter().find(|(known, _)| known == data_type) {
+            return Arc::clone(array);
         }
-        // A payload that ends within a character is good as a part of the whole, but not by itself.
-        match self.text.and_then(|text| text.get(from..to)) {
-            Some(text) => Ok(text),
-            None => std::str::from_utf8(self.array.value(record)).map_err(|error| Flaw::InvalidUtf8 { at: error.valid_up_to() }),
-        }
+        let array = new_null_array(data_type, self.rows);
+        self.by_type.push((data_type.clone(), array.clone()));
+        array
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::shape::ROOT;
     use super::*;
     use crate::formats::RecordsBuilder;
     use crate::model::Position;

@@ -19,10 +19,13 @@ fn decode(columns: &[SourceColumn], mode: SchemaMode, flatten: bool, samples: &[
     let mut decoder = JsonDecoder::new(columns, mode, flatten);
     let mut columns = columns.to_vec();
     for records in samples {
+        let mut left = records.clone();
         // An array that cannot be built is told when it matters: by the reader of the source.
-        let Ok(decoded) = decoder.decode(records) else { continue };
-        columns.extend(decoded.found);
-        decoder.set_columns(&columns);
+        while let (false, Ok(decoded)) = (left.is_empty(), decoder.decode(&left)) {
+            columns.extend(decoded.found);
+            decoder.set_columns(&columns);
+            left = left.slice(decoded.taken, left.len() - decoded.taken);
+        }
     }
     columns
 }

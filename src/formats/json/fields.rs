@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::model::column::REST_COLUMN;
+use crate::model::column::{METADATA_COLUMNS, REST_COLUMN};
 use crate::model::name::NAME_BYTES_MAX;
 use crate::model::{SchemaMode, SourceColumn, SqlType};
 
@@ -10,9 +10,6 @@ use super::value::Reading;
 
 /// Columns of one source. What comes after goes to `_rest`, for which there is always room.
 pub const COLUMNS_MAX: usize = 2000;
-
-/// The columns that every source has beside those of its data: a field cannot be called so.
-const RESERVED: [&str; 5] = ["_partition", "_offset", "_arrival_time", "_key", REST_COLUMN];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FieldId(u32);
@@ -168,5 +165,6 @@ pub fn fold<'s>(name: &str, folded: &'s mut String) -> &'s str {
 }
 
 fn is_usable(folded: &str) -> bool {
-    !folded.is_empty() && folded.len() <= NAME_BYTES_MAX && !folded.chars().any(char::is_control) && !RESERVED.contains(&folded)
+    let is_reserved = METADATA_COLUMNS.contains(&folded) || folded == REST_COLUMN;
+    !is_reserved && !folded.is_empty() && folded.len() <= NAME_BYTES_MAX && !folded.chars().any(char::is_control)
 }

@@ -2,7 +2,9 @@
 
 /// The integers that a double holds without gaps.
 pub const DOUBLE_INTEGER_MAX: i64 = 1 << 53;
-/// Literals with no more significant digits are doubles without further question: 17 digits name any double.
+/// Literals with no more significant digits are told by a double without further question.
+const DOUBLE_DIGITS_SURE: usize = 15;
+/// And those with more than this only where the double is exactly the number: 17 digits name any double.
 const DOUBLE_DIGITS_MAX: usize = 17;
 /// Ten to these powers are doubles without rounding.
 const EXACT_POWERS: [f64; 23] =
@@ -102,7 +104,17 @@ pub fn plain_decimal(text: &str, at: usize) -> Option<(f64, usize)> {
         true => mantissa as f64 / EXACT_POWERS[places],
         false => text[start..end].parse().ok()?,
     };
-    Some((if negative { -value } else { value }, end))
+    let is_told = mantissa < 10u64.pow(DOUBLE_DIGITS_SURE as u32) || is_within_half(mantissa, places as u32, value);
+    is_told.then_some((if negative { -value } else { value }, end))
+}
+
+/// Whether mantissa / 10^places is less than half a unit of its last place away from the double, which is then written so with as many digits.
+/// For 16 and 17 digits with a point among or before them, which keeps everything within 128 bits.
+fn is_within_half(mantissa: u64, places: u32, value: f64) -> bool {
+    let (fraction, power) = parts(value);
+    let left = (u128::from(fraction) * 10u128.pow(places)) << power.max(0);
+    let right = u128::from(mantissa) << power.min(0).unsigned_abs();
+    left.abs_diff(right) * 2 < 1 << power.min(0).unsigned_abs()
 }
 
 /// The digits from `at` on, appended to `value`, and where they end. Wraps around where they are too many; callers count them.
@@ -154,13 +166,15 @@ fn split(literal: &str) -> (&str, i64) {
     }
 }
 
-/// Whether a double column tells this literal's value: short literals are what they always were, long ones must be held to the last digit.
+/// Whether a double column tells this literal's value: the double is written like it, with as many digits. So everything that was ever written
+/// from a double is told, and nothing whose last digits would change. More digits than name a double must be exactly what it is.
 fn is_double(literal: &str, value: f64) -> bool {
     let (digits, last) = significant(literal);
     match digits.len() {
         0 => true,
         _ if !value.is_finite() || value == 0.0 => false,
-        1..=DOUBLE_DIGITS_MAX => true,
+        1..=DOUBLE_DIGITS_SURE => true,
+        count @ ..=DOUBLE_DIGITS_MAX => significant(&format!("{:.*e}", count - 1, value)) == (digits, last),
         _ => is_exact(&digits, last, value),
     }
 }
@@ -177,14 +191,19 @@ fn significant(literal: &str) -> (String, i64) {
 
 /// A double is odd × 2^power. Below zero the last decimal of that stands at exactly 10^power, so most literals are told apart by it alone.
 fn is_exact(digits: &str, last: i64, value: f64) -> bool {
-    let bits = value.to_bits();
-    let (fraction, biased) = (bits & ((1 << 52) - 1), (bits >> 52 & 0x7ff) as i64);
-    let (mantissa, power) = if biased == 0 { (fraction, -1074) } else { (fraction | 1 << 52, biased - 1075) };
+    let (mantissa, power) = parts(value);
     let power = power + mantissa.trailing_zeros() as i64;
     if power < 0 && power != last {
         return false;
     }
     significant(&format!("{:.*}", power.min(0).unsigned_abs() as usize, value)) == (digits.to_string(), last)
+}
+
+/// A finite double without its sign is a whole number times two to a power.
+fn parts(value: f64) -> (u64, i64) {
+    let bits = value.to_bits();
+    let (fraction, biased) = (bits & ((1 << 52) - 1), (bits >> 52 & 0x7ff) as i64);
+    if biased == 0 { (fraction, -1074) } else { (fraction | 1 << 52, biased - 1075) }
 }
 
 #[cfg(test)]
@@ -208,6 +227,14 @@ mod tests {
             ("0.100000000000000000001", Number::Unheld),
             ("0.1000000000000000055511151231257827021181583404541015625", Number::Double(0.1)),
             ("0.1000000000000000055511151231257827021181583404541015626", Number::Unheld),
+            ("0.10000000000000001", Number::Double(0.1)),
+            ("0.30000000000000000", Number::Double(0.3)),
+            ("0.12345678901234568", Number::Double(0.12345678901234568)),
+            ("0.98765432109876541", Number::Unheld),
+            ("9007199254740992.0", Number::Double(9007199254740992.0)),
+            ("9007199254740993.0", Number::Unheld),
+            ("9.007199254740993e15", Number::Unheld),
+            ("1.7976931348623157e308", Number::Double(f64::MAX)),
             ("1152921504606846976.0", Number::Double(1152921504606846976.0)),
             ("1152921504606846977.0", Number::Unheld),
             ("1.152921504606846976e18", Number::Double(1152921504606846976.0)),

@@ -2,16 +2,20 @@
 
 use std::collections::HashMap;
 
-use super::decoder::RECORD_BYTES_MAX;
+use super::payload::{RECORD_BYTES_MAX, UNPACKED_BYTES_MAX};
 
 /// Names grow where objects become columns, so what is left of a record can be longer than the record. It may not be much longer.
 const REST_BYTES_MAX: usize = 2 * RECORD_BYTES_MAX;
+/// Nor what is left of all records of a payload. So of whatever comes in a batch, its `_rest` is an Arrow array with 32-bit ends.
+const PAYLOAD_REST_BYTES_MAX: usize = 2 * UNPACKED_BYTES_MAX;
 
 /// Fields in the order they came, with the values as they are written.
 #[derive(Default)]
 pub struct Rest {
     fields: Vec<(String, String)>,
     bytes: usize,
+    payload_bytes: usize,
+    batch_bytes: usize,
 }
 
 /// The record leaves more than can be kept.
@@ -22,14 +26,30 @@ impl Rest {
         self.fields.is_empty()
     }
 
-    pub fn clear(&mut self) {
+    pub fn begin_batch(&mut self) {
+        self.batch_bytes = 0;
+    }
+
+    pub fn begin_payload(&mut self) {
+        self.payload_bytes = 0;
+    }
+
+    pub fn begin_record(&mut self) {
         self.fields.clear();
         self.bytes = 0;
     }
 
+    /// What the records since `begin_batch` left, those that were taken back too.
+    pub fn batch_bytes(&self) -> usize {
+        self.batch_bytes
+    }
+
     pub fn push(&mut self, name: &str, json: &str) -> Result<(), Overflow> {
-        self.bytes += name.len() + json.len();
-        if self.bytes > REST_BYTES_MAX {
+        let bytes = name.len() + json.len();
+        self.bytes += bytes;
+        self.payload_bytes += bytes;
+        self.batch_bytes += bytes;
+        if self.bytes > REST_BYTES_MAX || self.payload_bytes > PAYLOAD_REST_BYTES_MAX {
             return Err(Overflow);
         }
         self.fields.push((name.to_string(), json.to_string()));

@@ -3,8 +3,9 @@
 use super::flaw::Flaw;
 use super::text::{self, Text};
 
-/// How deep objects and arrays may stand in each other; the record itself is the first level.
-pub const DEPTH_MAX: usize = 128;
+/// How deep objects and arrays may stand in each other; the record itself is the first level. What stands deeper the operators on json
+/// values could not read.
+pub const DEPTH_MAX: usize = 200;
 
 /// A place in the text of one record. Cheap to copy, so a look ahead is a copy that is dropped.
 #[derive(Clone, Copy)]
@@ -50,12 +51,6 @@ impl<'a> Cursor<'a> {
         while matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
             self.at += 1;
         }
-    }
-
-    /// Nothing but white space may follow.
-    pub fn finish(&mut self) -> Result<(), Flaw> {
-        self.skip_space();
-        if self.at == self.text.len() { Ok(()) } else { Err(self.expected("the end of the record")) }
     }
 
     /// Passes the `{` or `[` here.

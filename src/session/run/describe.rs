@@ -9,7 +9,7 @@ use super::super::prepare::text_columns;
 use super::super::{Notice, Outcome, Session, view_query};
 use crate::catalog::{Definition, Object, SourceDef, ViewDef};
 use crate::error::{Error, Result, SqlState};
-use crate::model::{Name, SqlType, name};
+use crate::model::{Name, SourceColumn, SqlType, name};
 use crate::query::relations;
 use crate::sql::metadata_columns::has_wildcard;
 use crate::sql::{self, Describe};
@@ -62,14 +62,16 @@ fn of_source(session: &Session, object: &Object, source: &SourceDef) -> RecordBa
         Some(live) => live.current(),
         None => Arc::new(source.columns.clone()),
     };
-    rows(columns.iter().map(|column| {
-        let note = match (column.declared, column.is_sibling()) {
-            (true, _) => "declared".to_string(),
-            (false, false) => "found in the data".to_string(),
-            (false, true) => format!("another reading of \"{}\"", column.field),
-        };
-        [column.name.clone(), column.data_type.name(), yes_no(!column.not_null), note]
-    }))
+    rows(columns.iter().map(|column| [column.name.clone(), column.data_type.name(), yes_no(!column.not_null), note(column)]))
+}
+
+/// How the column of a source came about.
+pub fn note(column: &SourceColumn) -> String {
+    match (column.declared, column.is_sibling()) {
+        (true, _) => "declared".to_string(),
+        (false, false) => "found in the data".to_string(),
+        (false, true) => format!("another reading of \"{}\"", column.field),
+    }
 }
 
 /// Its columns; what the inputs of a `*` have got since is told in notices, for it is not in the view.

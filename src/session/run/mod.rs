@@ -10,6 +10,7 @@ mod create_source;
 mod create_table;
 pub mod delete;
 mod describe;
+mod describe_source;
 mod drop;
 mod explain;
 mod flush;
@@ -50,6 +51,7 @@ pub async fn run(session: &Session, prepared: &Prepared, parameters: Vec<ScalarV
         Statement::ShowCreate(show) => show::create(session, show).await,
         Statement::ShowVariable(show) => show::variable(session, show),
         Statement::Describe(describe) => describe::run(session, describe).await,
+        Statement::DescribeSource(describe) => describe_source::run(session, describe).await,
         Statement::Explain(explain) => explain::run(session, explain, text).await,
         Statement::Flush => flush::run(session).await,
         Statement::Set(set) => set::set(session, set),

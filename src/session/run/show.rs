@@ -22,6 +22,7 @@ pub async fn columns(session: &Session, statement: &Statement) -> Result<Option<
         Statement::ShowVariable(ShowVariable::All) => Some(text_columns(&["name", "setting"])),
         Statement::ShowVariable(ShowVariable::Named { name, .. }) => Some(text_columns(&[name])),
         Statement::Describe(_) => Some(super::describe::columns()),
+        Statement::DescribeSource(_) => Some(super::describe_source::columns()),
         _ => None,
     })
 }

@@ -18,7 +18,10 @@ fn reasons_tell_what_was_expected_and_where() {
     for (record, expected) in [
         ("", "the record is empty"),
         (" \n", "the record is empty"),
-        ("[1]", "the record is not a JSON object: an array begins at byte 1"),
+        ("[1]", "the record is not a JSON object: a number begins at byte 2"),
+        ("[[{}]]", "the record is not a JSON object: an array begins at byte 2"),
+        ("[]", "the array has no records"),
+        ("\u{feff} ", "the record is empty"),
         (" 1", "the record is not a JSON object: a number begins at byte 2"),
         ("\"{}\"", "the record is not a JSON object: a string begins at byte 1"),
         ("null", "the record is not a JSON object: something else begins at byte 1"),
@@ -32,7 +35,9 @@ fn reasons_tell_what_was_expected_and_where() {
         ("{\"a\":\"y\",\"b\":1.}", "malformed JSON: expected a digit at byte 16"),
         ("{\"a\":\"y\",\"b\":+1}", "malformed JSON: expected a value at byte 14"),
         ("{\"a\":\"y\",\"b\":nul}", "malformed JSON: expected a value at byte 14"),
-        ("{\"a\":\"y\"}{}", "malformed JSON: expected the end of the record at byte 10"),
+        ("{\"a\":\"y\"}}", "malformed JSON: expected another record or the end of the payload at byte 10"),
+        ("{\"a\":NaN}", "malformed JSON: expected a value at byte 6"),
+        ("{\"a\":-Infinity}", "malformed JSON: expected a digit at byte 7"),
         ("{\"a\" 1}", "malformed JSON: expected a colon at byte 6"),
         ("{\"a\":[1 2]}", "malformed JSON: expected a comma or a closing bracket at byte 9"),
         ("{\"c\":[1,]}", "malformed JSON: expected a value at byte 9"),
@@ -74,11 +79,11 @@ fn a_byte_order_mark_is_passed_over() {
 fn depth_and_length_are_limited() {
     let nested = |levels: usize| format!("{{\"c\":{}{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1));
     assert_eq!(decode(evolving(), &[&[nested(DEPTH_MAX)]]).rejects, []);
-    assert_eq!(reason(nested(DEPTH_MAX + 1).as_bytes()), "nested deeper than 128 levels at byte 133");
+    assert_eq!(reason(nested(DEPTH_MAX + 1).as_bytes()), "nested deeper than 200 levels at byte 205");
     let objects = format!("{}1{}", "{\"a\":".repeat(DEPTH_MAX + 1), "}".repeat(DEPTH_MAX + 1));
     for flatten in [false, true] {
         let outcome = decode(JsonDecoder::new(&[], SchemaMode::Evolve, flatten), &[&[&objects]]);
-        assert!(outcome.rejects[0].reason.starts_with("nested deeper than 128 levels"));
+        assert!(outcome.rejects[0].reason.starts_with("nested deeper than 200 levels"));
     }
     let longest = format!("{{\"a\":\"x\"{}}}", " ".repeat(RECORD_BYTES_MAX - 9));
     assert_eq!(decode(evolving(), &[&[&longest]]).rejects, []);
