@@ -86,14 +86,15 @@ async fn lakewire(events: u64) -> Taken {
          CREATE TABLE lake_events ();
          CREATE PIPELINE p AS INSERT INTO lake_events SELECT * FROM events"
     );
-    let (began, processor) = (Instant::now(), processor_seconds(server.id()));
+    let process = process_of(&server);
+    let (began, processor) = (Instant::now(), processor_seconds(process));
     server.sql(&create).await;
     server.sql("FLUSH").await;
-    let (seconds, processor_seconds) = (began.elapsed().as_secs_f64(), processor_seconds(server.id()) - processor);
+    let (seconds, processor_seconds) = (began.elapsed().as_secs_f64(), processor_seconds(process) - processor);
     let rows = server.number("SELECT count(*) FROM lake_events").await as u64;
     let read = server.number("SELECT records_in FROM lakewire.jobs").await as u64;
     assert_eq!(read, events, "everything was read");
-    Taken { rows, seconds, processor_seconds, memory_bytes: memory_bytes(server.id()) }
+    Taken { rows, seconds, processor_seconds, memory_bytes: memory_bytes(process) }
 }
 
 fn arrow_json(lines: &Path, columns: &[SourceColumn]) -> Taken {
@@ -117,7 +118,7 @@ async fn duckdb(lines: &Path, columns: &[SourceColumn], threads: u32, folder: &P
     let question = serde_json::json!({
         "lines": lines, "columns": kinds, "threads": threads, "into": folder.join(format!("{threads}.parquet")),
     });
-    let mut command = tokio::process::Command::new(servers::python_of_readers().await);
+    let mut command = tokio::process::Command::new(servers::delta_readers::python().await);
     let output = command.arg(DUCKDB).arg(question.to_string()).stderr(Stdio::inherit()).output().await.expect("python can be started");
     assert!(output.status.success(), "DuckDB cannot do it");
     serde_json::from_slice(&output.stdout).expect("the script prints one JSON object")
@@ -159,6 +160,16 @@ fn batches(text: &[u8]) -> Vec<&[u8]> {
     }
     let starts = std::iter::once(0).chain(ends.iter().copied());
     starts.zip(&ends).map(|(start, end)| &text[start..*end]).collect()
+}
+
+/// As it tells itself, where it tells its addresses.
+fn process_of(server: &servers::Server) -> u32 {
+    #[derive(Deserialize)]
+    struct Listen {
+        pid: u32,
+    }
+    let listen = std::fs::read(server.data_dir().join("listen.json")).expect("the server is ready");
+    serde_json::from_slice::<Listen>(&listen).expect("the server writes JSON").pid
 }
 
 /// User and system time of a process so far.

@@ -199,11 +199,6 @@ impl Server {
         &self.listening().http
     }
 
-    /// Of the process.
-    pub fn id(&self) -> u32 {
-        self.process.id()
-    }
-
     pub fn data_dir(&self) -> PathBuf {
         data_dir(self.folder.path())
     }

@@ -13,13 +13,13 @@ mod kinesis_local;
 mod ministack;
 mod postgres;
 
-mod delta_readers;
+pub mod delta_readers;
 mod gate;
 mod generate;
 mod lakewire;
 mod rows;
 
-pub use delta_readers::{Place, python as python_of_readers, read_delta};
+pub use delta_readers::{Place, read_delta};
 pub use gate::Gate;
 pub use generate::{Part, Summary, generate, put_into_kinesis, summary};
 pub use http::get;
