@@ -10,7 +10,7 @@ use sqlparser::ast::{Expr, Query, Value, visit_expressions};
 use super::Session;
 use crate::catalog::{Definition, Emit, Object, ObjectKind, Snapshot, ViewInput};
 use crate::error::{Error, Result, SqlState};
-use crate::flow::engine::{Dataflow, Relation, Watermark};
+use crate::flow::engine::{Dataflow, Delivery, Relation, Watermark};
 use crate::model::column;
 use crate::query::view;
 use crate::sql::{self, result_names};
@@ -38,11 +38,11 @@ pub async fn inputs(session: &Session, query: &Query, reader: ObjectKind, text: 
 
 /// Plans the query over nothing but these columns. The result's columns have PostgreSQL's names, each once. What has no lasting result is
 /// refused. `text` is what the query was parsed from.
-pub async fn plan(query: &Query, inputs: &[Input], emit: Emit, text: &str) -> Result<Dataflow> {
+pub async fn plan(query: &Query, inputs: &[Input], emit: Emit, delivery: Delivery, text: &str) -> Result<Dataflow> {
     refuse_parameters(query)?;
     result_names::refuse_twins(query)?;
     let relations: Vec<_> = inputs.iter().map(Input::relation).collect();
-    let planned = Dataflow::plan_to_emit(query, &relations, emit).await;
+    let planned = Dataflow::plan_to_give(query, &relations, emit, delivery).await;
     let dataflow = planned.map_err(|error| sql::locate(explain(error, inputs), text))?;
     refuse_twins(dataflow.schema())?;
     Ok(dataflow)

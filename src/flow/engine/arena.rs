@@ -10,7 +10,7 @@ const GRAIN_BYTES: usize = 8;
 const CELL_BYTES_MAX: usize = 4096;
 
 /// Where a string lies.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Place {
     chunk: u32,
     start: u32,

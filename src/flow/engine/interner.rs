@@ -5,6 +5,7 @@ use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
 use super::arena::{Arena, Place};
+use super::encoder::Encoded;
 
 /// The number of a byte string. Stays the same as long as the string is there.
 pub type Number = u32;
@@ -25,15 +26,77 @@ struct Entry {
     number: Number,
 }
 
+/// The numbers of many strings.
+pub struct Interned {
+    pub numbers: Vec<Number>,
+    /// Which of them are new, in order: the first of each.
+    pub new: Vec<usize>,
+}
+
+/// Stands for no number.
+const NONE: Number = Number::MAX;
+
 impl Interner {
     /// The number of `bytes`, and whether it is new.
     pub fn intern(&mut self, bytes: &[u8]) -> (Number, bool) {
         let hash = self.hash(bytes);
-        let (places, arena) = (&self.places, &self.arena);
-        let found = self.table.find(spread(hash), |entry| entry.hash == hash && arena.get(places[entry.number as usize]) == bytes);
-        if let Some(entry) = found {
-            return (entry.number, false);
+        match self.find_hashed(hash, bytes) {
+            Some(number) => (number, false),
+            None => (self.add(hash, bytes), true),
         }
+    }
+
+    /// The same for the first `count` of these strings.
+    pub fn intern_all(&mut self, strings: &Encoded, count: usize) -> Interned {
+        let hashes = self.hashes(strings, count);
+        let mut numbers = self.likely(&hashes, strings);
+        let mut new = Vec::new();
+        for (row, number) in numbers.iter_mut().enumerate().filter(|(_, number)| **number == NONE) {
+            let (hash, bytes) = (hashes[row], strings.row(row));
+            *number = match self.find_hashed(hash, bytes) {
+                Some(number) => number,
+                None => {
+                    new.push(row);
+                    self.add(hash, bytes)
+                }
+            };
+        }
+        Interned { numbers, new }
+    }
+
+    pub fn find_all(&self, strings: &Encoded, count: usize) -> Vec<Option<Number>> {
+        let hashes = self.hashes(strings, count);
+        let likely = self.likely(&hashes, strings).into_iter().enumerate();
+        likely.map(|(row, number)| if number == NONE { self.find_hashed(hashes[row], strings.row(row)) } else { Some(number) }).collect()
+    }
+
+    fn hashes(&self, strings: &Encoded, count: usize) -> Vec<u32> {
+        (0..count).map(|row| self.hash(strings.row(row))).collect()
+    }
+
+    /// The number of each string for which the first entry with its hash is the right one: nearly all of those that are there. In steps, each
+    /// of which does one thing for all strings, so that the processor waits for the memory of many of them at once.
+    fn likely(&self, hashes: &[u32], strings: &Encoded) -> Vec<Number> {
+        if self.table.is_empty() {
+            return vec![NONE; hashes.len()];
+        }
+        let candidate = |hash: &u32| self.table.find(spread(*hash), |entry| entry.hash == *hash).map_or(NONE, |entry| entry.number);
+        let mut numbers: Vec<Number> = hashes.iter().map(candidate).collect();
+        let places: Vec<Place> = numbers.iter().map(|number| self.places.get(*number as usize).copied().unwrap_or_default()).collect();
+        for (row, (number, place)) in numbers.iter_mut().zip(places).enumerate() {
+            if *number != NONE && self.arena.get(place) != strings.row(row) {
+                *number = NONE;
+            }
+        }
+        numbers
+    }
+
+    fn find_hashed(&self, hash: u32, bytes: &[u8]) -> Option<Number> {
+        let is_it = |entry: &Entry| entry.hash == hash && self.get(entry.number) == bytes;
+        self.table.find(spread(hash), is_it).map(|entry| entry.number)
+    }
+
+    fn add(&mut self, hash: u32, bytes: &[u8]) -> Number {
         let place = self.arena.store(bytes);
         let number = match self.free.pop() {
             Some(number) => {
@@ -46,13 +109,11 @@ impl Interner {
             }
         };
         self.table.insert_unique(spread(hash), Entry { hash, number }, |entry| spread(entry.hash));
-        (number, true)
+        number
     }
 
     pub fn find(&self, bytes: &[u8]) -> Option<Number> {
-        let hash = self.hash(bytes);
-        let is_it = |entry: &Entry| entry.hash == hash && self.get(entry.number) == bytes;
-        self.table.find(spread(hash), is_it).map(|entry| entry.number)
+        self.find_hashed(self.hash(bytes), bytes)
     }
 
     pub fn get(&self, number: Number) -> &[u8] {

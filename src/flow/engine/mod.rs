@@ -20,6 +20,8 @@ mod placeholder;
 mod plan;
 mod program;
 mod relation;
+mod seen;
+mod single_row;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -49,6 +51,15 @@ pub struct Dataflow {
     schema: SchemaRef,
     watermarks: Watermarks,
     has_begun: bool,
+}
+
+/// What becomes of the rows that come out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// They are an answer that equals the query's at any time, over whatever came.
+    Kept,
+    /// They are written and stand for ever. What can meet nothing but rows that are late is forgotten, and late rows are left out.
+    Written,
 }
 
 /// An operator in its place.
@@ -87,9 +98,14 @@ impl Dataflow {
 
     /// The same, of a query that may say when its rows are given.
     pub async fn plan_to_emit(query: &Query, relations: &[Relation], emit: Emit) -> Result<Dataflow> {
+        Dataflow::plan_to_give(query, relations, emit, Delivery::Kept).await
+    }
+
+    /// The same, for rows that may be written somewhere instead of kept.
+    pub async fn plan_to_give(query: &Query, relations: &[Relation], emit: Emit, delivery: Delivery) -> Result<Dataflow> {
         let planned = plan::plan(query, relations).await?;
         let watermarks = Watermarks::new(relations.len());
-        let nodes = lower(&planned, relations, emit, &watermarks).await?;
+        let nodes = lower(&planned, relations, emit, delivery, &watermarks).await?;
         let schema = nodes.last().ok_or_else(|| Error::internal("a dataflow without operators"))?.schema.clone();
         Ok(Dataflow { relations: relations.to_vec(), nodes, schema, watermarks, has_begun: false })
     }

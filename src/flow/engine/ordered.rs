@@ -10,7 +10,7 @@ use arrow::array::{Int64Array, RecordBatch, RecordBatchOptions};
 use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 
-use super::encoder::Encoder;
+use super::encoder::{Encoder, has_equals};
 use super::state::State;
 use crate::error::Result;
 use crate::model::Changes;
@@ -34,17 +34,18 @@ pub struct Ordered {
 impl Ordered {
     /// Of rows of `schema`, found by the columns `key`, those of one key by `order`.
     pub fn new(schema: SchemaRef, key: Vec<usize>, order: Vec<(usize, SortOptions)>) -> Result<Ordered> {
+        // A key's string does not give all floats back to the bit: those stand behind once more.
+        let is_exact = |column: &usize| key.contains(column) && !has_equals(schema.field(*column).data_type());
         let mut columns: Vec<(usize, SortOptions)> = Vec::with_capacity(schema.fields().len());
-        let by_default = |column| (column, SortOptions::default());
-        let rest = (0..schema.fields().len()).map(by_default);
-        for column in key.iter().copied().map(by_default).chain(order).chain(rest) {
-            if !columns.iter().any(|(known, _)| *known == column.0) {
+        let rest = (0..schema.fields().len()).map(|column| (column, SortOptions::default()));
+        for column in order.into_iter().chain(rest) {
+            if !is_exact(&column.0) && !columns.iter().any(|(known, _)| *known == column.0) {
                 columns.push(column);
             }
         }
         Ok(Ordered {
-            key: Encoder::new(&schema, key)?,
-            row: Encoder::ordered(&schema, columns)?,
+            row: Encoder::ordered(&schema, key.clone(), columns)?,
+            key: Encoder::of_keys(&schema, key)?,
             schema,
             rows: BTreeMap::new(),
             bytes: 0,

@@ -12,6 +12,7 @@ use sqlparser::ast::Query;
 
 use super::placeholder::Placeholder;
 use super::relation::Relation;
+use super::single_row;
 use crate::error::{Error, Result, SqlState};
 use crate::flow::compile::METADATA_COLUMNS;
 use crate::flow::now;
@@ -50,7 +51,7 @@ pub async fn plan(query: &Query, relations: &[Relation]) -> Result<Planned> {
     let statement = DataFusionStatement::Statement(Box::new(sqlparser::ast::Statement::Query(Box::new(query))));
     let logical = state.statement_to_plan(statement).await?;
     refuse_volatile(&logical)?;
-    let logical = state.optimize(&logical)?;
+    let logical = state.optimize(&single_row::checked(logical)?)?;
     // Where a subquery could not become a join, what it stands in is run as a whole, and then the physical kind is right.
     state.config_mut().options_mut().optimizer.enable_physical_uncorrelated_scalar_subquery = true;
     Ok(Planned { state, logical })

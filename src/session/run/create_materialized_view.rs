@@ -8,7 +8,7 @@ use super::super::{Notice, Outcome, Services, Session};
 use super::to_the_end;
 use crate::catalog::{Change, Definition, DesiredState, Emit, Namespace, Object, ObjectKind, ViewColumn, ViewDef};
 use crate::error::{Error, Result, SqlState};
-use crate::flow::engine::Dataflow;
+use crate::flow::engine::{Dataflow, Delivery};
 use crate::model::options::Start;
 use crate::model::{JobId, ObjectId, SqlType};
 use crate::sql::{CreateMaterializedView, metadata_columns};
@@ -62,7 +62,7 @@ async fn define(session: &Session, create: &CreateMaterializedView, text: &str) 
     let (commit_interval_ms, start) = options(create)?;
     let inputs = view_query::inputs(session, &create.query, ObjectKind::View, text).await?;
     check_inputs(create, &inputs)?;
-    let dataflow = view_query::plan(&create.query, &inputs, create.emit, text).await?;
+    let dataflow = view_query::plan(&create.query, &inputs, create.emit, Delivery::Kept, text).await?;
     let definition = ViewDef {
         job: JobId::new(),
         query: create.query_text.clone(),

@@ -10,7 +10,7 @@ use super::to_the_end;
 use crate::catalog::{Change, Definition, DesiredState, Emit, Expectation, Object, ObjectKind, OnViolation, PipelineDef, Snapshot};
 use crate::error::{Error, Result, SqlState};
 use crate::flow::compile::{Compiled, Input};
-use crate::flow::engine::{Arrival, Dataflow};
+use crate::flow::engine::{Arrival, Dataflow, Delivery};
 use crate::flow::job::target_of;
 use crate::model::options::Start;
 use crate::model::{JobId, ObjectId};
@@ -159,7 +159,7 @@ async fn plan(
             (None, _) => {}
         }
     }
-    let dataflow = view_query::plan(&create.query, inputs, create.emit, text).await?;
+    let dataflow = view_query::plan(&create.query, inputs, create.emit, Delivery::Written, text).await?;
     match dataflow.takes_rows_back().filter(|_| dataflow.arrival() == Arrival::Changing) {
         None => Ok(Plan::Kept(Box::new(dataflow))),
         Some(part) => Err(Error::unsupported("a pipeline cannot take back rows that it has written")

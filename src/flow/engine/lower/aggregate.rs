@@ -70,8 +70,8 @@ impl Lowering<'_> {
             let operator = Box::new(operator);
             return Ok(self.add(New { operator, inputs: vec![input], schema, arrival: Arrival::Changing, unique, title, kept }));
         }
-        let keys = vec![(self.nodes[input].schema.clone(), key)];
-        let operator = Box::new(Recompute::new(program, keys, (0..group.len()).collect())?);
+        let inputs = vec![(self.nodes[input].schema.clone(), self.nodes[input].arrival, key)];
+        let operator = Box::new(Recompute::new(program, inputs, (0..group.len()).collect())?);
         let kept = match group.is_empty() {
             true => "recomputed: all rows are kept and aggregated again when one has changed",
             false => "recomputed: all rows are kept by group; a change costs its group",
@@ -94,11 +94,15 @@ impl Lowering<'_> {
         schema: SchemaRef,
         title: String,
     ) -> Result<usize> {
+        let (input, time) = self.passing_key(input, below, group, &places(below, group)?)?;
         let columns: Vec<Expr> = group.iter().cloned().map(Expr::Column).chain(arguments).collect();
         let projected = self.project(input, below.schema(), &columns, schema.clone())?;
-        let operator = Box::new(DistinctOn::new(&schema, group.len())?);
+        let kept = match &time {
+            Some(_) => "the keys that were seen and whose time is not past; a change costs itself",
+            None => "the keys that were seen; a change costs itself",
+        };
+        let operator = Box::new(DistinctOn::new(&schema, group.len(), time)?);
         let unique = Some((0..group.len()).collect());
-        let kept = "the keys that were seen; a change costs itself";
         Ok(self.add(New { operator, inputs: vec![projected], schema, arrival: Arrival::AppendOnly, unique, title, kept }))
     }
 
@@ -119,7 +123,7 @@ impl Lowering<'_> {
                     Some(extreme) => (Measure::Sum(extreme), None),
                     None => (Measure::First, Some(Values::ordered(&group, &types[0], extreme, arrival)?)),
                 },
-                (None, Some(sum)) if distinct => (Measure::Sum(sum), Some(Values::distinct(&group, &types)?)),
+                (None, Some(sum)) if distinct => (Measure::Sum(sum), Some(Values::distinct(&group, &types, arrival)?)),
                 (None, Some(sum)) => (Measure::Sum(sum), None),
                 (None, None) => return Ok(None),
             };
@@ -131,7 +135,7 @@ impl Lowering<'_> {
     }
 }
 
-/// What is aggregated, if that is the first value of each in no order: DISTINCT ON.
+/// What is aggregated, if that is nothing, or the first value of each in no order: DISTINCT and DISTINCT ON.
 fn firsts(aggregate: &Aggregate) -> Option<Vec<Expr>> {
     let first = |expression: &Expr| match expression.clone().unalias() {
         Expr::AggregateFunction(AggregateFunction { func, params }) if func.name() == "first_value" => {
@@ -141,7 +145,7 @@ fn firsts(aggregate: &Aggregate) -> Option<Vec<Expr>> {
         }
         _ => None,
     };
-    match aggregate.group_expr.is_empty() || aggregate.aggr_expr.is_empty() {
+    match aggregate.group_expr.is_empty() {
         true => None,
         false => aggregate.aggr_expr.iter().map(first).collect(),
     }

@@ -1,6 +1,7 @@
 //! How far the times in a column have come, when its input's watermark has come so far. Follows a column down to the relation it comes from,
 //! through everything that keeps the order of times: bins, truncation, casts, a shift by a constant.
 
+use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::expr::Cast;
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, col};
@@ -60,7 +61,8 @@ fn of_expression(expression: &Expr, input: &LogicalPlan, relations: &[Relation])
 pub fn keeps_order_of(expression: &Expr) -> Option<&Expr> {
     let is_constant = |part: &Expr| matches!(part, Expr::Literal(..));
     match expression {
-        Expr::Cast(Cast { expr, .. }) => Some(expr),
+        // A time of day comes again each day, and text has an order of its own.
+        Expr::Cast(Cast { expr, field }) if is_time(field.data_type()) => Some(expr),
         Expr::Alias(alias) => Some(&alias.expr),
         Expr::ScalarFunction(call) => match (call.func.name(), call.args.as_slice()) {
             ("date_trunc", [unit, time]) if is_constant(unit) => Some(time),
@@ -69,8 +71,13 @@ pub fn keeps_order_of(expression: &Expr) -> Option<&Expr> {
             _ => None,
         },
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus | Operator::Minus, right }) if is_constant(right) => Some(left),
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus, right }) if is_constant(left) => Some(right),
         _ => None,
     }
+}
+
+pub fn is_time(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64)
 }
 
 fn replaced(expression: &Expr, part: &Expr, by: Expr) -> Option<Expr> {

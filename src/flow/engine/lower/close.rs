@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use datafusion::common::{Column, DFSchema, ExprSchema};
-use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan};
+use datafusion::common::{Column, ExprSchema};
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
 
 use super::aggregate::{GROUP, only};
 use super::bounds::{Bounds, bounds};
@@ -12,7 +12,7 @@ use super::computed::with_columns;
 use super::wording::list;
 use super::{Lowering, New};
 use crate::error::{Error, Result};
-use crate::flow::engine::operators::{Bound, Comparison, EachTick, Late, Temporal, now_schema};
+use crate::flow::engine::operators::{Comparison, EachTick, Late, Temporal};
 use crate::flow::engine::program::Program;
 use crate::flow::engine::relation::Arrival;
 
@@ -92,16 +92,8 @@ impl Lowering<'_> {
     }
 
     fn wait(&mut self, input: usize, below: &LogicalPlan, column: &Column, bounds: Bounds) -> Result<usize> {
-        let columns = DFSchema::try_from(now_schema().as_ref().clone())?;
         let time = self.physical(&Expr::Column(column.clone()), below.schema())?;
-        let time_type = below.schema().data_type(column)?.clone();
-        let bound = |(relation, bound): (usize, Expr)| {
-            // A source's times may have no zone: what is compared must be of one type.
-            let bound = bound.cast_to(&time_type, &columns)?;
-            Ok((relation, self.physical(&bound, &columns)?))
-        };
-        let of = bounds.into_iter().map(bound).collect::<Result<Vec<_>>>()?;
-        let bound = Bound::Watermark { of, watermarks: self.watermarks.clone() };
+        let bound = self.watermark_bound(bounds, below.schema().data_type(column)?)?;
         let schema = self.nodes[input].schema.clone();
         let operator = Box::new(Temporal::new(schema.clone(), time, Comparison::Before, bound, Late::Drop)?);
         let title = format!("Wait until {} is final", column.name);

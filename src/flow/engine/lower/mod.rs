@@ -6,6 +6,7 @@ mod close;
 mod computed;
 mod first;
 mod join;
+mod past;
 mod temporal;
 mod whole;
 mod window;
@@ -28,7 +29,7 @@ use super::plan::Planned;
 use super::program::{Program, nullable};
 use super::relation::{Arrival, Relation};
 use super::watermark::Watermarks;
-use super::{Kind as NodeKind, Node};
+use super::{Delivery, Kind as NodeKind, Node};
 use crate::catalog::Emit;
 use crate::error::{Error, Kind, Result};
 
@@ -37,9 +38,15 @@ use whole::has_subqueries;
 pub use wording::name;
 
 /// The operators of a plan, each after its inputs, the answer last.
-pub async fn lower(planned: &Planned, relations: &[Relation], emit: Emit, watermarks: &Watermarks) -> Result<Vec<Node>> {
+pub async fn lower(
+    planned: &Planned,
+    relations: &[Relation],
+    emit: Emit,
+    delivery: Delivery,
+    watermarks: &Watermarks,
+) -> Result<Vec<Node>> {
     let watermarks = watermarks.clone();
-    let mut lowering = Lowering { state: &planned.state, relations, watermarks, nodes: vec![], known: HashMap::new() };
+    let mut lowering = Lowering { state: &planned.state, relations, emit, delivery, watermarks, nodes: vec![], known: HashMap::new() };
     let last = match emit {
         Emit::OnChange => lowering.lower(&planned.logical).await?,
         Emit::OnWindowClose => lowering.on_window_close(&planned.logical).await?,
@@ -55,6 +62,8 @@ pub async fn lower(planned: &Planned, relations: &[Relation], emit: Emit, waterm
 struct Lowering<'a> {
     state: &'a SessionState,
     relations: &'a [Relation],
+    emit: Emit,
+    delivery: Delivery,
     watermarks: Watermarks,
     nodes: Vec<Node>,
     /// What was lowered already: a part that stands in the plan twice is kept once.
@@ -195,17 +204,17 @@ impl Lowering<'_> {
 
     /// Conditions on the row first, then those that follow the clock: what is never seen need not be kept for its time.
     fn filter(&mut self, input: usize, input_schema: &DFSchema, predicate: &Expr) -> Result<usize> {
-        let (clocked, plain): (Vec<&Expr>, Vec<&Expr>) =
-            split_conjunction(predicate).into_iter().partition(|part| crate::flow::now::clock_in(part).is_some());
+        let parts = split_conjunction(predicate).into_iter().flat_map(temporal::comparisons);
+        let (clocked, plain): (Vec<Expr>, Vec<Expr>) = parts.partition(|part| crate::flow::now::clock_in(part).is_some());
         let mut node = input;
-        if let Some(predicate) = conjunction(plain.into_iter().cloned()) {
+        if let Some(predicate) = conjunction(plain) {
             let condition = self.physical(&predicate, input_schema)?;
             let Node { schema, arrival, unique, .. } = &self.nodes[input];
             let (schema, arrival, unique) = (schema.clone(), *arrival, unique.clone());
             let (operator, title) = (Box::new(Filter { condition }), format!("Filter {}", wording::words(&predicate)));
             node = self.add(New { operator, inputs: vec![input], schema, arrival, unique, title, kept: "" });
         }
-        for condition in clocked {
+        for condition in &clocked {
             node = self.temporal(node, input_schema, condition)?;
         }
         Ok(node)
@@ -232,6 +241,7 @@ impl Lowering<'_> {
     }
 
     async fn constant(&mut self, plan: &LogicalPlan) -> Result<usize> {
+        self.refuse_clock(&plan.expressions())?;
         let program = Program::new(self.state, &[], |_| Ok(plan.clone())).await?;
         let schema = program.schema().clone();
         let (operator, title) = (Box::new(Constant { program }), wording::plan(plan));

@@ -1,11 +1,11 @@
 //! Conditions that compare something with the clock, such as `event_time > now() - INTERVAL '1 month'`.
 
-use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, Operator, cast, col};
 
-use super::bounds::keeps_order_of;
-use super::{Lowering, New};
+use super::bounds::{is_time, keeps_order_of};
+use super::{Lowering, New, Node};
 use crate::error::{Error, Result};
 use crate::flow::engine::operators::{Bound, Comparison, Late, NOW, Temporal, now_schema};
 use crate::flow::engine::relation::Arrival;
@@ -20,85 +20,108 @@ struct Clocked {
 }
 
 impl Lowering<'_> {
-    /// Adds an operator for a condition that has the clock in it.
+    /// Adds an operator for a comparison with the clock.
     pub(super) fn temporal(&mut self, input: usize, input_schema: &DFSchema, condition: &Expr) -> Result<usize> {
-        let mut node = input;
-        for Clocked { time, comparison, bound } in clocked(condition)? {
-            let now = now_schema();
-            let now_columns = DFSchema::try_from(now.as_ref().clone())?;
-            let bound = as_of_now(bound)?;
-            let (time_type, bound_type) = (time.get_type(input_schema)?, bound.get_type(&now_columns)?);
-            if time_type != bound_type || !is_time(&time_type) {
-                return Err(Error::unsupported(format!("this comparison with the clock cannot be kept: {condition}"))
-                    .with_detail(format!("it compares {time_type} with {bound_type}"))
-                    .with_hint("compare a timestamp or date column with now() ± INTERVAL"));
-            }
-            let schema = self.nodes[node].schema.clone();
-            let arrival = match comparison.shows_what_is_ahead() {
-                true => Arrival::Changing,
-                false => self.nodes[node].arrival,
-            };
-            let time = self.physical(&time, input_schema)?;
-            let bound = Bound::Clock(self.physical(&bound, &now_columns)?);
-            let operator = Box::new(Temporal::new(schema.clone(), time, comparison, bound, Late::Show)?);
-            let kept = match comparison.shows_what_is_ahead() {
-                true => "rows by their time; they leave by themselves and are forgotten",
-                false => "rows whose time is ahead; they come by themselves",
-            };
-            let unique = self.nodes[node].unique.clone();
-            node = self.add(New {
-                operator,
-                inputs: vec![node],
-                schema,
-                arrival,
-                unique,
-                title: format!("Filter {}", super::wording::words(condition)),
-                kept,
-            });
+        let Clocked { time, comparison, bound } = clocked(condition)?;
+        let now = now_schema();
+        let now_columns = DFSchema::try_from(now.as_ref().clone())?;
+        let bound = as_of_now(bound)?;
+        let (time_type, bound_type) = (time.get_type(input_schema)?, bound.get_type(&now_columns)?);
+        if time_type != bound_type || !is_time(&time_type) {
+            return Err(Error::unsupported(format!("this comparison with the clock cannot be kept: {condition}"))
+                .with_detail(format!("it compares {time_type} with {bound_type}"))
+                .with_hint("compare a timestamp or date column with now() ± INTERVAL"));
         }
-        Ok(node)
+        let Node { schema, arrival, unique, .. } = &self.nodes[input];
+        let (schema, unique) = (schema.clone(), unique.clone());
+        let (arrival, kept) = match comparison.shows_what_is_ahead() {
+            true => (Arrival::Changing, "rows by their time; they leave by themselves and are forgotten"),
+            false => (*arrival, "rows whose time is ahead; they come by themselves"),
+        };
+        let time = self.physical(&time, input_schema)?;
+        let bound = Bound::Clock(self.physical(&bound, &now_columns)?);
+        let operator = Box::new(Temporal::new(schema.clone(), time, comparison, bound, Late::Show)?);
+        let title = format!("Filter {}", super::wording::words(condition));
+        Ok(self.add(New { operator, inputs: vec![input], schema, arrival, unique, title, kept }))
     }
 }
 
-fn is_time(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64)
+/// A condition as simple comparisons, all of which must hold. Without the clock in it, it stays as it is.
+pub(super) fn comparisons(condition: &Expr) -> Vec<Expr> {
+    let compare = |left: &Expr, op: Operator, right: &Expr| {
+        let comparison = Expr::BinaryExpr(BinaryExpr::new(Box::new(left.clone()), op, Box::new(right.clone())));
+        without_difference(&comparison).unwrap_or(comparison)
+    };
+    if now::clock_in(condition).is_none() {
+        return vec![condition.clone()];
+    }
+    match condition {
+        Expr::Between(Between { expr, negated: false, low, high }) => {
+            vec![compare(expr, Operator::GtEq, low), compare(expr, Operator::LtEq, high)]
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+            vec![compare(left, Operator::GtEq, right), compare(left, Operator::LtEq, right)]
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => vec![compare(left, *op, right)],
+        other => vec![other.clone()],
+    }
 }
 
-/// The comparisons that a condition is, all of which must hold.
-fn clocked(condition: &Expr) -> Result<Vec<Clocked>> {
-    match condition {
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-            let (comparison, turned) = match op {
-                Operator::Gt => (Comparison::After, Comparison::Before),
-                Operator::GtEq => (Comparison::AtOrAfter, Comparison::AtOrBefore),
-                Operator::Lt => (Comparison::Before, Comparison::After),
-                Operator::LtEq => (Comparison::AtOrBefore, Comparison::AtOrAfter),
-                _ => return Err(refused(condition)),
-            };
-            match (is_bound(left), is_bound(right)) {
-                (false, true) => one(left, comparison, right, condition),
-                (true, false) => one(right, turned, left, condition),
-                _ => Err(refused(condition)),
-            }
-        }
-        Expr::Between(Between { expr, negated: false, low, high }) => {
-            let mut all = vec![];
-            for (comparison, bound) in [(Comparison::AtOrAfter, low), (Comparison::AtOrBefore, high)] {
-                // A constant is a bound that stands still.
-                match is_bound(bound) {
-                    true => all.extend(one(expr, comparison, bound, condition)?),
-                    false => return Err(refused(condition)),
-                }
-            }
-            Ok(all)
-        }
+/// `now() - time < interval` as `time > now() - interval`, and the like. Months are of no length, so intervals that have some cannot be moved
+/// to the other side.
+fn without_difference(comparison: &Expr) -> Option<Expr> {
+    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = comparison else { return None };
+    let (difference, op, interval) = match (literal_interval(left), literal_interval(right)) {
+        (None, Some(interval)) => (left, *op, interval),
+        (Some(interval), None) => (right, op.swap()?, interval),
+        _ => return None,
+    };
+    let mut difference = difference.as_ref();
+    while let Expr::Cast(cast) = difference {
+        difference = cast.expr.as_ref();
+    }
+    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Minus, right }) = difference else { return None };
+    let moved = |clock: &Expr, by: Operator| Expr::BinaryExpr(BinaryExpr::new(Box::new(clock.clone()), by, Box::new(interval.clone())));
+    let (time, op, bound) = match (now::clock_in(left).is_some(), now::clock_in(right).is_some()) {
+        (true, false) => (right, op.swap()?, moved(left, Operator::Minus)),
+        (false, true) => (left, op, moved(right, Operator::Plus)),
+        _ => return None,
+    };
+    Some(Expr::BinaryExpr(BinaryExpr::new(time.clone(), op, Box::new(bound))))
+}
+
+/// A constant span of time without months, as an interval.
+fn literal_interval(expression: &Expr) -> Option<Expr> {
+    let Expr::Literal(value, _) = expression else { return None };
+    let interval = match value {
+        ScalarValue::IntervalMonthDayNano(Some(span)) if span.months == 0 => value.clone(),
+        ScalarValue::DurationMicrosecond(Some(micros)) => ScalarValue::new_interval_mdn(0, 0, micros.checked_mul(1000)?),
+        ScalarValue::DurationNanosecond(Some(nanos)) => ScalarValue::new_interval_mdn(0, 0, *nanos),
+        _ => return None,
+    };
+    Some(Expr::Literal(interval, None))
+}
+
+/// What a comparison compares with the clock.
+fn clocked(condition: &Expr) -> Result<Clocked> {
+    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = condition else { return Err(refused(condition)) };
+    let (comparison, turned) = match op {
+        Operator::Gt => (Comparison::After, Comparison::Before),
+        Operator::GtEq => (Comparison::AtOrAfter, Comparison::AtOrBefore),
+        Operator::Lt => (Comparison::Before, Comparison::After),
+        Operator::LtEq => (Comparison::AtOrBefore, Comparison::AtOrAfter),
+        _ => return Err(refused(condition)),
+    };
+    match (is_bound(left), is_bound(right)) {
+        (false, true) => one(left, comparison, right, condition),
+        (true, false) => one(right, turned, left, condition),
         _ => Err(refused(condition)),
     }
 }
 
-fn one(time: &Expr, comparison: Comparison, bound: &Expr, condition: &Expr) -> Result<Vec<Clocked>> {
+fn one(time: &Expr, comparison: Comparison, bound: &Expr, condition: &Expr) -> Result<Clocked> {
     match now::clock_in(time) {
-        None => Ok(vec![Clocked { time: time.clone(), comparison, bound: bound.clone() }]),
+        None => Ok(Clocked { time: time.clone(), comparison, bound: bound.clone() }),
         Some(_) => Err(refused(condition)),
     }
 }

@@ -6,7 +6,7 @@ use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::logical_expr::LogicalPlan;
 
 use super::{Lowering, New, wording};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::flow::engine::operators::Recompute;
 use crate::flow::engine::program::Program;
 use crate::flow::engine::relation::Arrival;
@@ -14,9 +14,16 @@ use crate::flow::engine::relation::Arrival;
 impl Lowering<'_> {
     /// Runs `plan` again and again over what its inputs give.
     pub(super) async fn whole(&mut self, plan: &LogicalPlan) -> Result<usize> {
-        self.refuse_clock(&plan.expressions())?;
-        let below = ordered_input(plan).inputs().into_iter().cloned().collect();
-        self.whole_over(plan, below).await
+        let lowest = ordered_input(plan);
+        let mut expressions = lowest.expressions();
+        let mut node = plan;
+        while node != lowest {
+            expressions.extend(node.expressions());
+            let [input] = node.inputs()[..] else { return Err(Error::internal("a limit and what it counts have one input each")) };
+            node = input;
+        }
+        self.refuse_clock(&expressions)?;
+        self.whole_over(plan, lowest.inputs().into_iter().cloned().collect()).await
     }
 
     /// Runs all of `plan` again and again over its tables: where a subquery stands in an expression, or nothing else is possible.
@@ -37,7 +44,7 @@ impl Lowering<'_> {
         }
         let leaf_schemas: Vec<_> = below.iter().map(|input| input.schema().clone()).collect();
         let program = Program::new(self.state, &leaf_schemas, |leaves| replace(plan, &below, &leaves)).await?;
-        let keys = inputs.iter().map(|input| (self.nodes[*input].schema.clone(), vec![])).collect();
+        let keys = inputs.iter().map(|input| (self.nodes[*input].schema.clone(), self.nodes[*input].arrival, vec![])).collect();
         let schema = program.schema().clone();
         let operator = Box::new(Recompute::new(program, keys, vec![])?);
         let kept = "recomputed: the query runs again over all rows when one has changed";

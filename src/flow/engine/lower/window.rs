@@ -1,8 +1,10 @@
 //! Window functions: the partitions that were touched are computed again.
 
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::expr::WindowFunction;
-use datafusion::logical_expr::{Expr, LogicalPlan, Window};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Window};
 
+use super::computed::with_columns;
 use super::wording::list;
 use super::{Lowering, New};
 use crate::error::Result;
@@ -13,6 +15,9 @@ use crate::flow::engine::relation::Arrival;
 impl Lowering<'_> {
     pub(super) async fn window(&mut self, plan: &LogicalPlan, window: &Window) -> Result<usize> {
         self.refuse_clock(&window.window_expr)?;
+        if let Some(by_columns) = partitioned_by_columns(window)? {
+            return self.lower(&by_columns).await;
+        }
         let input = self.lower(&window.input).await?;
         let key = common_partition(window);
         let build = |leaves| Ok(plan.with_new_exprs(plan.expressions(), leaves)?);
@@ -23,11 +28,37 @@ impl Lowering<'_> {
             false => "recomputed: rows are kept by partition; a change costs its partition",
         };
         let unique = self.nodes[input].unique.clone();
-        let keys = vec![(self.nodes[input].schema.clone(), key.clone())];
-        let operator = Box::new(Recompute::new(program, keys, key)?);
+        let inputs = vec![(self.nodes[input].schema.clone(), self.nodes[input].arrival, key.clone())];
+        let operator = Box::new(Recompute::new(program, inputs, key)?);
         let title = format!("Window {}", list(&window.window_expr));
         Ok(self.add(New { operator, inputs: vec![input], schema, arrival: Arrival::Changing, unique, title, kept }))
     }
+}
+
+/// The same with a column for each expression that window functions partition by, where there are any: partitions are found by columns.
+fn partitioned_by_columns(window: &Window) -> Result<Option<LogicalPlan>> {
+    let mut expressions: Vec<Expr> = vec![];
+    for expression in &window.window_expr {
+        let Expr::WindowFunction(function) = expression.clone().unalias() else { continue };
+        let computed = |part: &Expr| !matches!(part, Expr::Column(_) | Expr::Literal(..));
+        expressions.extend(function.params.partition_by.into_iter().filter(computed));
+    }
+    if expressions.is_empty() {
+        return Ok(None);
+    }
+    let (below, columns) = with_columns(&window.input, &expressions, "__partition")?;
+    let replaced = |expression: Expr| {
+        let name = expression.schema_name().to_string();
+        let replaced = expression.transform(|part| match expressions.iter().position(|computed| *computed == part) {
+            Some(place) => Ok(Transformed::yes(Expr::Column(columns[place].clone()))),
+            None => Ok(Transformed::no(part)),
+        });
+        Ok(replaced?.data.unalias().alias(name))
+    };
+    let functions = window.window_expr.iter().cloned().map(replaced).collect::<Result<Vec<_>>>()?;
+    let shown = window.schema.columns().into_iter().map(Expr::Column).collect::<Vec<_>>();
+    let plan = LogicalPlanBuilder::from(below).window(functions)?.project(shown)?.build()?;
+    Ok(Some(plan))
 }
 
 /// The columns by which all window functions partition. What is computed for a partition depends on its rows alone.

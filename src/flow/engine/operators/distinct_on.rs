@@ -1,46 +1,54 @@
-//! DISTINCT ON over rows that only come: the first row of each key is given, later ones are not looked at.
+//! DISTINCT and DISTINCT ON over rows that only come: the first row of each key is given, later ones are not looked at.
 
-use arrow::array::{BooleanArray, RecordBatch};
+use std::sync::Arc;
+
+use arrow::array::{BooleanArray, BooleanBufferBuilder};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 
+use super::bound::Bound;
 use super::{Moment, Operator};
 use crate::error::Result;
-use crate::flow::engine::arrangement::{Arrangement, Became};
+use crate::flow::engine::seen::Seen;
 use crate::flow::engine::state::State;
 use crate::model::Changes;
 
 pub struct DistinctOn {
     /// The first so many columns are the key.
     key: usize,
-    seen: Arrangement,
+    seen: Seen,
+    /// Before which a key may be forgotten.
+    bound: Option<Bound>,
+}
+
+/// Which column of a key is a time, and when it is past.
+pub struct KeyTime {
+    pub column: usize,
+    pub bound: Bound,
 }
 
 impl DistinctOn {
-    /// Of rows of `schema`, whose first `key` columns are the key.
-    pub fn new(schema: &SchemaRef, key: usize) -> Result<DistinctOn> {
-        let keys = std::sync::Arc::new(schema.project(&(0..key).collect::<Vec<_>>())?);
-        Ok(DistinctOn { key, seen: Arrangement::new(keys, (0..key).collect())? })
+    /// Of rows of `schema`, whose first `key` columns are the key. No row comes whose key is past.
+    pub fn new(schema: &SchemaRef, key: usize, time: Option<KeyTime>) -> Result<DistinctOn> {
+        let keys = Arc::new(schema.project(&(0..key).collect::<Vec<_>>())?);
+        let (column, bound) = time.map(|time| (time.column, time.bound)).unzip();
+        Ok(DistinctOn { key, seen: Seen::new(keys, column)?, bound })
     }
 }
 
 #[async_trait]
 impl Operator for DistinctOn {
-    async fn tick(&mut self, inputs: &[Changes], _: Moment) -> Result<Changes> {
+    async fn tick(&mut self, inputs: &[Changes], moment: Moment) -> Result<Changes> {
         let [input] = inputs else { unreachable!("DISTINCT ON has one input") };
-        if input.is_empty() {
-            return Ok(input.clone());
+        let mut first = BooleanBufferBuilder::new(input.len());
+        first.append_n(input.len(), false);
+        for row in self.seen.add(&input.rows().columns()[..self.key], input.len())? {
+            first.set_bit(row, true);
         }
-        let columns = input.rows().columns()[..self.key].to_vec();
-        let keys = RecordBatch::try_new(self.seen.schema().clone(), columns)?;
-        let encoded = self.seen.encode_keys(&keys)?;
-        // What is new to what was seen, and the first of its kind in this tick.
-        let mut in_tick = std::collections::HashSet::new();
-        let is_first = |row: usize| self.seen.find_key(encoded.row(row)).is_none() && in_tick.insert(encoded.row(row));
-        let first: BooleanArray = (0..input.len()).map(is_first).map(Some).collect();
-        let new = Changes::inserted(keys).filter(&first)?;
-        self.seen.update(&new, |_, _, became| debug_assert!(matches!(became, Became::New)))?;
-        Ok(Changes::inserted(input.filter(&first)?.rows().clone()))
+        if let Some(past) = self.bound.as_ref().map(|bound| bound.at(moment)).transpose()?.flatten() {
+            self.seen.forget_before(past);
+        }
+        Ok(Changes::inserted(input.filter(&BooleanArray::new(first.finish(), None))?.rows().clone()))
     }
 
     fn states(&mut self) -> Vec<(String, &mut dyn State)> {

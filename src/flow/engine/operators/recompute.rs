@@ -10,6 +10,7 @@ use super::{Moment, Operator};
 use crate::error::Result;
 use crate::flow::engine::arrangement::{Arrangement, KeyNumber};
 use crate::flow::engine::program::Program;
+use crate::flow::engine::relation::Arrival;
 use crate::flow::engine::state::State;
 use crate::model::Changes;
 
@@ -22,14 +23,14 @@ pub struct Recompute {
 }
 
 impl Recompute {
-    /// `keys` has for each input its columns and the columns of its key; `output_key` are the columns of the result that hold the key.
-    pub fn new(program: Program, keys: Vec<(SchemaRef, Vec<usize>)>, output_key: Vec<usize>) -> Result<Recompute> {
-        let inputs = keys.into_iter().map(|(schema, key)| Arrangement::new(schema, key)).collect::<Result<_>>()?;
+    /// `inputs` has for each its columns, how its rows come, and the columns of its key; `output_key` are the columns of the result that hold the key.
+    pub fn new(program: Program, inputs: Vec<(SchemaRef, Arrival, Vec<usize>)>, output_key: Vec<usize>) -> Result<Recompute> {
+        let inputs = inputs.into_iter().map(|(schema, arrival, key)| Arrangement::of(arrival, schema, key)).collect::<Result<_>>()?;
         let output = Arrangement::new(program.schema().clone(), output_key)?;
         Ok(Recompute { program, inputs, output })
     }
 
-    async fn recompute(&mut self, touched: &HashSet<Vec<u8>>) -> Result<Changes> {
+    async fn recompute(&mut self, touched: &Keys<'_>) -> Result<Changes> {
         let mut rows = Vec::with_capacity(self.inputs.len());
         for input in &self.inputs {
             rows.push(gather(input, touched)?.repeated()?);
@@ -45,19 +46,15 @@ impl Recompute {
 #[async_trait]
 impl Operator for Recompute {
     async fn tick(&mut self, inputs: &[Changes], moment: Moment) -> Result<Changes> {
-        let mut touched = HashSet::new();
-        for (input, changes) in self.inputs.iter_mut().zip(inputs) {
-            let keys = input.encode_keys(changes.rows())?;
-            for row in 0..changes.len() {
-                if !touched.contains(keys.row(row)) {
-                    touched.insert(keys.row(row).to_vec());
-                }
-            }
-            input.update(changes, |_, _, _| {})?;
+        let keys = self.inputs.iter().zip(inputs).map(|(input, changes)| input.encode_keys(changes.rows())).collect::<Result<Vec<_>>>()?;
+        let mut touched = Keys::default();
+        for ((input, changes), keys) in self.inputs.iter_mut().zip(inputs).zip(&keys) {
+            touched.extend((0..changes.len()).map(|row| keys.row(row)));
+            input.update_at(changes, keys, |_, _, _| {})?;
         }
         // What is one key's for all rows may have an answer for no rows.
         if moment.is_first && self.output.is_keyless() {
-            touched.insert(vec![]);
+            touched.insert(&[]);
         }
         match touched.is_empty() {
             true => Ok(Changes::empty(self.program.schema().clone())),
@@ -71,7 +68,10 @@ impl Operator for Recompute {
     }
 }
 
-fn gather(arrangement: &Arrangement, keys: &HashSet<Vec<u8>>) -> Result<Changes> {
+/// Encoded keys, each once.
+type Keys<'a> = HashSet<&'a [u8], foldhash::fast::RandomState>;
+
+fn gather(arrangement: &Arrangement, keys: &Keys<'_>) -> Result<Changes> {
     let found: Vec<KeyNumber> = keys.iter().filter_map(|key| arrangement.find_key(key)).collect();
     arrangement.gather(found.into_iter())
 }

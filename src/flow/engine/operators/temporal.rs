@@ -6,12 +6,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::bound::{Bound, as_integers};
+use super::passed::{Passed, last_column};
 use super::{Moment, Operator};
 use crate::error::Result;
 use crate::flow::engine::arrangement::Arrangement;
@@ -161,64 +162,4 @@ impl Operator for Temporal {
     fn restored(&mut self) {
         self.times = self.ahead.all().ok().into_iter().flat_map(|rows| last_column(&rows)).collect();
     }
-}
-
-/// The bound of the last tick, as it is saved: a row for each that it was, of which the last counts.
-struct Passed {
-    schema: SchemaRef,
-    last: Option<i64>,
-    saved: Option<i64>,
-}
-
-impl Passed {
-    fn new() -> Passed {
-        Passed { schema: Arc::new(Schema::new(vec![Field::new("passed", DataType::Int64, false)])), last: None, saved: None }
-    }
-
-    fn last(&self) -> Option<i64> {
-        self.last
-    }
-
-    fn set(&mut self, bound: Option<i64>) {
-        self.last = bound;
-    }
-
-    fn row(&self, bound: Option<i64>) -> Result<Changes> {
-        let rows = Int64Array::from_iter_values(bound);
-        Ok(Changes::inserted(RecordBatch::try_new(self.schema.clone(), vec![Arc::new(rows)])?))
-    }
-}
-
-impl State for Passed {
-    fn schema(&self) -> SchemaRef {
-        self.schema.clone()
-    }
-
-    fn take_changes(&mut self) -> Result<Changes> {
-        let changed = self.last.filter(|_| self.last != self.saved);
-        self.saved = self.last;
-        self.row(changed)
-    }
-
-    fn everything(&self) -> Result<Changes> {
-        self.row(self.last)
-    }
-
-    fn restore(&mut self, changes: &Changes) -> Result<()> {
-        self.last = self.last.max(last_column(changes).into_iter().max());
-        self.saved = self.last;
-        Ok(())
-    }
-
-    fn rows(&self) -> usize {
-        usize::from(self.last.is_some())
-    }
-
-    fn bytes(&self) -> usize {
-        size_of::<Passed>()
-    }
-}
-
-fn last_column(rows: &Changes) -> Vec<i64> {
-    rows.rows().columns().last().map_or_else(Vec::new, |times| times.as_primitive::<Int64Type>().values().to_vec())
 }

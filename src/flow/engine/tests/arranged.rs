@@ -8,6 +8,7 @@ use arrow::datatypes::Int64Type;
 use proptest::prelude::*;
 
 use crate::flow::engine::arrangement::{Arrangement, Became, RowNumber};
+use crate::flow::engine::relation::Arrival;
 use crate::flow::engine::state::State;
 use crate::model::Changes;
 
@@ -71,8 +72,13 @@ fn add(model: &mut Model, row: &Row, weight: i64) {
 }
 
 /// What is there under each key, for a key of these columns.
-fn check(arrangement: &Arrangement, model: &Model, key: &[usize]) {
-    assert_eq!(arrangement.rows(), model.len());
+fn check(arrangement: &Arrangement, model: &Model, key: &[usize], arrival: Arrival) {
+    // Where rows only come, equal ones are kept side by side.
+    let stored = |model: &Model| match arrival {
+        Arrival::Changing => model.len(),
+        Arrival::AppendOnly => model.values().sum::<i64>() as usize,
+    };
+    assert_eq!(arrangement.rows(), stored(model));
     assert_eq!(self::model(&arrangement.all().unwrap()), *model);
     let all = changes(&model.iter().map(|(row, weight)| (row.clone(), *weight)).collect::<Vec<_>>());
     let keys = arrangement.encode_keys(all.rows()).unwrap();
@@ -83,8 +89,25 @@ fn check(arrangement: &Arrangement, model: &Model, key: &[usize]) {
         assert_eq!(self::model(&arrangement.gather([number].into_iter()).unwrap()), expected);
         let numbers: Vec<RowNumber> = arrangement.rows_of(number).map(|(row, _)| row).collect();
         assert!(numbers.iter().all(|row| (row.0 as usize) < arrangement.row_numbers()));
-        assert_eq!(numbers.iter().collect::<BTreeSet<_>>().len(), expected.len());
+        assert_eq!(numbers.iter().collect::<BTreeSet<_>>().len(), stored(&expected));
     }
+}
+
+/// Takes in rows that came, each as often as its weight says, and checks what it tells of them.
+fn append(arrangement: &mut Arrangement, model: &mut Model, rows: &[(Row, i64)]) {
+    let mut told = vec![];
+    let tell = |place: usize, number: RowNumber, became: Became| {
+        assert!(matches!(became, Became::New));
+        told.push((place, number));
+    };
+    arrangement.update(&changes(rows), tell).unwrap();
+    let places: Vec<usize> =
+        rows.iter().enumerate().flat_map(|(place, (_, weight))| std::iter::repeat_n(place, *weight as usize)).collect();
+    assert_eq!(told.iter().map(|(place, _)| *place).collect::<Vec<_>>(), places);
+    rows.iter().for_each(|(row, weight)| add(model, row, *weight));
+    let numbers: Vec<RowNumber> = told.iter().rev().map(|(_, number)| *number).collect();
+    let expected: Vec<Row> = places.iter().rev().map(|place| rows[*place].0.clone()).collect();
+    assert_eq!(self::rows(&arrangement.decode(&numbers).unwrap()), expected);
 }
 
 /// Takes changes in and checks what it tells of them.
@@ -115,13 +138,17 @@ fn update(arrangement: &mut Arrangement, model: &mut Model, rows: &[(Row, i64)])
     }
 }
 
-fn live(key: &[usize], steps: &[Step]) {
-    let new = || Arrangement::new(changes(&[]).schema(), key.to_vec()).unwrap();
+fn live(arrival: Arrival, key: &[usize], steps: &[Step]) {
+    let new = || Arrangement::of(arrival, changes(&[]).schema(), key.to_vec()).unwrap();
     let (mut arrangement, mut model) = (new(), Model::new());
     let (mut saved, mut saved_model) = (vec![], Model::new());
     for step in steps {
         match step {
-            Step::Change(rows) => update(&mut arrangement, &mut model, rows),
+            Step::Change(rows) if arrival == Arrival::Changing => update(&mut arrangement, &mut model, rows),
+            Step::Change(rows) => {
+                let rows: Vec<(Row, i64)> = rows.iter().map(|(row, weight)| (row.clone(), weight.abs())).collect();
+                append(&mut arrangement, &mut model, &rows);
+            }
             Step::SaveDelta => {
                 saved.push(arrangement.take_changes().unwrap());
                 saved_model = model.clone();
@@ -138,7 +165,7 @@ fn live(key: &[usize], steps: &[Step]) {
                 assert!(arrangement.take_changes().unwrap().is_empty(), "what was restored is no change");
             }
         }
-        check(&arrangement, &model, key);
+        check(&arrangement, &model, key, arrival);
     }
 }
 
@@ -147,13 +174,20 @@ proptest! {
 
     #[test]
     fn an_arrangement_is_a_map(steps in prop::collection::vec(step(), 1..10)) {
-        live(&[0], &steps);
+        live(Arrival::Changing, &[0], &steps);
+    }
+
+    #[test]
+    fn rows_that_only_come_are_all_there(steps in prop::collection::vec(step(), 1..10)) {
+        for key in [&[][..], &[0], &[1, 0]] {
+            live(Arrival::AppendOnly, key, &steps);
+        }
     }
 
     #[test]
     fn whatever_its_key_is(steps in prop::collection::vec(step(), 1..6)) {
         for key in [&[][..], &[1], &[1, 0]] {
-            live(key, &steps);
+            live(Arrival::Changing, key, &steps);
         }
     }
 }

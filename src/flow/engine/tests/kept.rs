@@ -10,7 +10,7 @@ use datafusion::datasource::MemTable;
 use datafusion::execution::runtime_env::RuntimeEnv;
 
 use crate::catalog::Emit;
-use crate::flow::engine::{Dataflow, Relation};
+use crate::flow::engine::{Dataflow, Delivery, Relation};
 use crate::model::{Changes, Name};
 use crate::sql;
 
@@ -51,6 +51,7 @@ impl Tables {
 pub struct Kept {
     pub query: String,
     emit: Emit,
+    delivery: Delivery,
     pub dataflow: Dataflow,
     pub answer: Changes,
     /// By state, what was saved of it so far.
@@ -63,10 +64,20 @@ impl Kept {
     }
 
     pub async fn emitting(query: &str, relations: &[Relation], emit: Emit) -> Kept {
+        Kept::giving(query, relations, emit, Delivery::Kept).await
+    }
+
+    /// What a pipeline writes.
+    pub async fn written(query: &str, relations: &[Relation]) -> Kept {
+        Kept::giving(query, relations, Emit::OnChange, Delivery::Written).await
+    }
+
+    async fn giving(query: &str, relations: &[Relation], emit: Emit, delivery: Delivery) -> Kept {
         let parsed = sql::parse_query(query).unwrap_or_else(|error| panic!("{query}: {error}"));
-        let dataflow = Dataflow::plan_to_emit(&parsed, relations, emit).await.unwrap_or_else(|error| panic!("{query}: {error:?}"));
+        let planned = Dataflow::plan_to_give(&parsed, relations, emit, delivery).await;
+        let dataflow = planned.unwrap_or_else(|error| panic!("{query}: {error:?}"));
         let answer = Changes::empty(dataflow.schema().clone());
-        Kept { query: query.to_string(), emit, dataflow, answer, saved: HashMap::new() }
+        Kept { query: query.to_string(), emit, delivery, dataflow, answer, saved: HashMap::new() }
     }
 
     pub async fn tick(&mut self, changes: &[Changes], now_micros: i64) {
@@ -81,7 +92,7 @@ impl Kept {
             self.saved.entry(name).or_default().push(changes);
         }
         let parsed = sql::parse_query(&self.query).unwrap();
-        self.dataflow = Dataflow::plan_to_emit(&parsed, relations, self.emit).await.unwrap();
+        self.dataflow = Dataflow::plan_to_give(&parsed, relations, self.emit, self.delivery).await.unwrap();
         for (name, state) in self.dataflow.states() {
             for changes in &self.saved[&name] {
                 state.restore(changes).unwrap();

@@ -3,8 +3,10 @@
 mod arranged;
 mod churn;
 mod explain;
+mod floats;
 mod kept;
 mod oracle;
+mod passing;
 mod published;
 mod queries;
 mod windows;

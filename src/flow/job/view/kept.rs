@@ -4,7 +4,7 @@ use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
 
 use super::super::super::FlowServices;
-use super::super::super::engine::{Dataflow, Relation, StateSize};
+use super::super::super::engine::{Dataflow, Delivery, Relation, StateSize};
 use super::super::super::manifest::SavedState;
 use super::super::super::published::Answer;
 use super::super::super::saved::{self, Retired, StateStore};
@@ -31,7 +31,11 @@ pub struct Kept {
 impl Kept {
     /// Plans the view. Nothing is restored yet.
     pub async fn plan(spec: &JobSpec, view: &ViewSpec, relations: &[Relation], services: &FlowServices) -> Result<Kept> {
-        let mut dataflow = Dataflow::plan_to_emit(&sql::parse_query(&view.query)?, relations, view.emit).await?;
+        let delivery = match &view.outlet {
+            Outlet::Shown(_) => Delivery::Kept,
+            Outlet::Written(_) => Delivery::Written,
+        };
+        let mut dataflow = Dataflow::plan_to_give(&sql::parse_query(&view.query)?, relations, view.emit, delivery).await?;
         let schema = match &view.outlet {
             Outlet::Shown(schema) => schema.clone(),
             Outlet::Written(_) => dataflow.schema().clone(),

@@ -2,7 +2,8 @@
 //!
 //! A sum is kept as two floats whose digits follow one another (T. J. Dekker, "A floating-point technique for extending the available
 //! precision", 1971): 106 bits, so that what is taken away leaves nothing behind that a user could see. Infinities and NaN cannot be taken
-//! away from a sum at all; they are counted beside it.
+//! away from a sum at all; they are counted beside it. So are values whose sum could become infinite on the way: they have a sum of their own,
+//! scaled down.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,18 +20,26 @@ pub struct ExactSums {
     specials: HashMap<Number, Specials>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq)]
 struct Sum {
     high: f64,
     low: f64,
 }
 
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq)]
 struct Specials {
     nan: i64,
     infinite: i64,
     negative_infinite: i64,
+    /// Of values from `HUGE` on, each times `SCALE`.
+    huge: Sum,
 }
+
+/// As many values below this as there can be have a finite sum.
+const HUGE: f64 = f64::from_bits((1023 + 900) << 52);
+/// Powers of two, by which a value is multiplied without loss.
+const SCALE: f64 = f64::from_bits((1023 - 200) << 52);
+const UNSCALE: f64 = f64::from_bits((1023 + 200) << 52);
 
 impl Sum {
     fn add(&mut self, value: f64) {
@@ -64,6 +73,13 @@ impl ExactSums {
         if !value.is_finite() {
             return self.add_special(group, value, weight);
         }
+        if value.abs() >= HUGE {
+            return self.change_specials(group, |specials| {
+                let (product, error) = two_product(value * SCALE, weight as f64);
+                specials.huge.add(product);
+                specials.huge.add(error);
+            });
+        }
         let (product, error) = match weight {
             1 => (value, 0.0),
             -1 => (-value, 0.0),
@@ -89,25 +105,33 @@ impl ExactSums {
     }
 
     fn add_special(&mut self, group: usize, value: f64, weight: i64) {
-        let specials = self.specials.entry(group as Number).or_default();
-        match value {
+        self.change_specials(group, |specials| match value {
             _ if value.is_nan() => specials.nan += weight,
             _ if value > 0.0 => specials.infinite += weight,
             _ => specials.negative_infinite += weight,
-        }
+        });
+    }
+
+    fn change_specials(&mut self, group: usize, change: impl FnOnce(&mut Specials)) {
+        let specials = self.specials.entry(group as Number).or_default();
+        change(specials);
         if *specials == Specials::default() {
             self.specials.remove(&(group as Number));
         }
     }
 
     pub fn value(&self, group: Number) -> f64 {
+        let Sum { high, low } = self.sums[group as usize];
         match self.specials.get(&group) {
-            None => {
-                let Sum { high, low } = self.sums[group as usize];
-                high + low
+            None => high + low,
+            Some(Specials { nan: 0, infinite: 0, negative_infinite: 0, huge }) => {
+                let mut all = *huge;
+                all.add(high * SCALE);
+                all.add(low * SCALE);
+                (all.high + all.low) * UNSCALE
             }
-            Some(Specials { nan: 0, infinite: 1.., negative_infinite: 0 }) => f64::INFINITY,
-            Some(Specials { nan: 0, infinite: 0, negative_infinite: 1.. }) => f64::NEG_INFINITY,
+            Some(Specials { nan: 0, infinite: 1.., negative_infinite: 0, .. }) => f64::INFINITY,
+            Some(Specials { nan: 0, infinite: 0, negative_infinite: 1.., .. }) => f64::NEG_INFINITY,
             Some(_) => f64::NAN,
         }
     }
@@ -131,7 +155,8 @@ impl ExactSums {
     }
 
     pub fn state_types() -> Vec<DataType> {
-        vec![DataType::Float64, DataType::Float64, DataType::Int64, DataType::Int64, DataType::Int64]
+        let sum = [DataType::Float64, DataType::Float64];
+        [&sum[..], &[DataType::Int64, DataType::Int64, DataType::Int64], &sum[..]].concat()
     }
 
     pub fn state(&self, groups: &[Number]) -> Vec<ArrayRef> {
@@ -142,21 +167,31 @@ impl ExactSums {
         let part = |of: fn(&Sum) -> f64| {
             Arc::new(Float64Array::from_iter_values(groups.iter().map(|group| of(&self.sums[*group as usize])))) as ArrayRef
         };
+        let huge = |of: fn(&Sum) -> f64| {
+            let part = |group: &Number| self.specials.get(group).map_or(0.0, |specials| of(&specials.huge));
+            Arc::new(Float64Array::from_iter_values(groups.iter().map(part))) as ArrayRef
+        };
         vec![
             part(|sum| sum.high),
             part(|sum| sum.low),
             special(|specials| specials.nan),
             special(|specials| specials.infinite),
             special(|specials| specials.negative_infinite),
+            huge(|sum| sum.high),
+            huge(|sum| sum.low),
         ]
     }
 
     pub fn restore(&mut self, groups: &[Number], state: &[ArrayRef]) {
-        let (high, low) = (state[0].as_primitive::<Float64Type>(), state[1].as_primitive::<Float64Type>());
+        let sum = |nth: usize, row: usize| {
+            let part = |nth: usize| state[nth].as_primitive::<Float64Type>().value(row);
+            Sum { high: part(nth), low: part(nth + 1) }
+        };
         let special = |nth: usize, row: usize| state[nth].as_primitive::<Int64Type>().value(row);
         for (row, group) in groups.iter().enumerate() {
-            self.sums[*group as usize] = Sum { high: high.value(row), low: low.value(row) };
-            let specials = Specials { nan: special(2, row), infinite: special(3, row), negative_infinite: special(4, row) };
+            self.sums[*group as usize] = sum(0, row);
+            let (nan, infinite, negative_infinite) = (special(2, row), special(3, row), special(4, row));
+            let specials = Specials { nan, infinite, negative_infinite, huge: sum(5, row) };
             match specials == Specials::default() {
                 true => self.specials.remove(group),
                 false => self.specials.insert(*group, specials),
@@ -200,6 +235,21 @@ mod tests {
         assert!(sums.value(0).is_nan());
         sums.add(0, f64::INFINITY, -1);
         sums.add(0, f64::NEG_INFINITY, -1);
+        assert_eq!(sums.value(0), 1.5);
+    }
+
+    #[test]
+    fn a_sum_that_is_infinite_for_a_while_comes_back() {
+        let mut sums = ExactSums::default();
+        sums.clear(0, 1);
+        sums.add(0, 1.5, 1);
+        sums.add(0, f64::MAX, 1);
+        assert_eq!(sums.value(0), f64::MAX);
+        sums.add(0, f64::MAX, 1);
+        assert_eq!(sums.value(0), f64::INFINITY);
+        sums.add(0, f64::MAX, -1);
+        assert_eq!(sums.value(0), f64::MAX);
+        sums.add(0, f64::MAX, -1);
         assert_eq!(sums.value(0), 1.5);
     }
 }

@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use super::{Accumulator, Aggregate, Look, Measure, Rows, Values, counted};
 use crate::error::Result;
 use crate::flow::engine::encoder::Encoder;
-use crate::flow::engine::interner::{Interner, Number};
+use crate::flow::engine::interner::{Interned, Interner, Number};
 use crate::flow::engine::program::evaluate;
 use crate::flow::engine::state::State;
 use crate::model::Changes;
@@ -49,7 +49,7 @@ impl Groups {
             fields.extend(types.map(|(part, data_type)| Arc::new(Field::new(format!("{number}.{part}"), data_type, true))));
         }
         Ok(Groups {
-            key: Encoder::new(input, key)?,
+            key: Encoder::of_keys(input, key)?,
             numbers: Interner::default(),
             counts: vec![],
             aggregates,
@@ -77,9 +77,15 @@ impl Groups {
         let keys = self.key.encode(rows)?;
         let mut touched = Touched::default();
         self.next_tick();
-        let numbers = (0..rows.num_rows()).map(|row| self.touch_key(keys.row(row), &mut touched)).collect();
+        let Interned { numbers, new } = self.numbers.intern_all(&keys, rows.num_rows());
+        let mut new = new.into_iter().peekable();
+        for (row, group) in numbers.iter().enumerate() {
+            let is_new = new.next_if_eq(&row).is_some();
+            self.touch_group(*group, is_new, &mut touched);
+        }
         if comes_by_itself {
-            self.touch_key(&[], &mut touched);
+            let (group, is_new) = self.numbers.intern(&[]);
+            self.touch_group(group, is_new, &mut touched);
         }
         Ok((numbers, touched))
     }
@@ -94,8 +100,7 @@ impl Groups {
         };
     }
 
-    fn touch_key(&mut self, key: &[u8], touched: &mut Touched) -> Number {
-        let (group, is_new) = self.numbers.intern(key);
+    fn touch_group(&mut self, group: Number, is_new: bool, touched: &mut Touched) {
         if is_new {
             self.make_room(group);
         }
@@ -104,7 +109,6 @@ impl Groups {
             touched.is_new.push(is_new);
             self.mark_dirty(group);
         }
-        group
     }
 
     fn make_room(&mut self, group: Number) {
@@ -259,7 +263,7 @@ impl State for Groups {
 
     fn restore(&mut self, changes: &Changes) -> Result<()> {
         let key_columns: Vec<usize> = (0..self.key.columns().len()).collect();
-        let keys = Encoder::new(&self.saved_schema, key_columns.clone())?.encode(changes.rows())?;
+        let keys = Encoder::of_keys(&self.saved_schema, key_columns.clone())?.encode(changes.rows())?;
         let mut groups = Vec::with_capacity(changes.len());
         let mut rows = Vec::with_capacity(changes.len());
         for row in 0..changes.len() {

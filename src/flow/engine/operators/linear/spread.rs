@@ -51,8 +51,9 @@ impl Spread {
         if divisor <= 0 {
             return None;
         }
-        let deviations = self.squares.minus_square_of(&self.sums, count as f64, group).max(0.0);
-        let variance = deviations / divisor as f64;
+        let deviations = self.squares.minus_square_of(&self.sums, count as f64, group);
+        // Rounding may leave less than nothing; `max` would also take NaN for it.
+        let variance = if deviations < 0.0 { 0.0 } else { deviations / divisor as f64 };
         Some(match self.kind {
             SpreadKind::SampleVariance | SpreadKind::PopulationVariance => variance,
             SpreadKind::SampleDeviation | SpreadKind::PopulationDeviation => variance.sqrt(),

@@ -12,11 +12,15 @@ use crate::error::Result;
 use crate::flow::engine::arrangement::{Arrangement, Became};
 use crate::flow::engine::ordered::Ordered;
 use crate::flow::engine::relation::Arrival;
+use crate::flow::engine::seen::Seen;
 use crate::flow::engine::state::State;
 use crate::model::Changes;
 
 pub enum Values {
+    /// Each value with how often it is there.
     Distinct(Box<Arrangement>),
+    /// The same where rows only come: nobody asks how often.
+    Seen(Box<Seen>),
     /// The first value of a group is its least or its greatest. Where rows only come, no other is kept.
     Ordered(Box<Ordered>, Arrival),
 }
@@ -46,9 +50,13 @@ impl Extreme {
 
 impl Values {
     /// Each value once, of groups by columns like `group`.
-    pub fn distinct(group: &[FieldRef], types: &[DataType]) -> Result<Values> {
+    pub fn distinct(group: &[FieldRef], types: &[DataType], arrival: Arrival) -> Result<Values> {
         let key = (0..group.len() + types.len()).collect();
-        Ok(Values::Distinct(Box::new(Arrangement::new(schema(group, types), key)?)))
+        let schema = schema(group, types);
+        Ok(match arrival {
+            Arrival::Changing => Values::Distinct(Box::new(Arrangement::new(schema, key)?)),
+            Arrival::AppendOnly => Values::Seen(Box::new(Seen::new(schema, None)?)),
+        })
     }
 
     pub fn ordered(group: &[FieldRef], value: &DataType, extreme: Extreme, arrival: Arrival) -> Result<Values> {
@@ -67,17 +75,23 @@ impl Values {
             None => all,
             Some(counted) => all.filter(counted)?,
         };
+        let places: Option<Vec<usize>> = rows.counted.map(|counted| counted.values().set_indices().collect());
+        let place = |row: usize| places.as_ref().map_or(row, |places| places[row]);
+        let mut weights = vec![0; rows.weights.len()];
         match self {
-            Values::Distinct(seen) => {
-                let places: Option<Vec<usize>> = rows.counted.map(|counted| counted.values().set_indices().collect());
-                let mut weights = vec![0; rows.weights.len()];
-                seen.update(&changes, |row, _, became| {
-                    weights[places.as_ref().map_or(row, |places| places[row])] = match became {
+            Values::Distinct(counts) => {
+                counts.update(&changes, |row, _, became| {
+                    weights[place(row)] = match became {
                         Became::New => 1,
                         Became::Kept => 0,
                         Became::Gone => -1,
                     };
                 })?;
+                Ok(weights)
+            }
+            Values::Seen(seen) => {
+                let new = seen.add(changes.rows().columns(), changes.len())?;
+                new.into_iter().for_each(|row| weights[place(row)] = 1);
                 Ok(weights)
             }
             Values::Ordered(ordered, Arrival::Changing) => ordered.update(&changes).map(|()| vec![]),
@@ -102,14 +116,16 @@ impl Values {
 
     pub fn state(&mut self) -> &mut dyn State {
         match self {
-            Values::Distinct(seen) => seen.as_mut(),
+            Values::Distinct(counts) => counts.as_mut(),
+            Values::Seen(seen) => seen.as_mut(),
             Values::Ordered(ordered, _) => ordered.as_mut(),
         }
     }
 
     fn schema(&self) -> SchemaRef {
         match self {
-            Values::Distinct(seen) => seen.schema().clone(),
+            Values::Distinct(counts) => counts.schema().clone(),
+            Values::Seen(seen) => State::schema(seen.as_ref()),
             Values::Ordered(ordered, _) => State::schema(ordered.as_ref()),
         }
     }

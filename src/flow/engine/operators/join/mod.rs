@@ -5,52 +5,34 @@
 //! condition that is whether the other side has the key; with one, the matches of each row are counted. A change costs its matches, and the
 //! rows that by it find their first match or lose their last one.
 
+mod delta;
+mod side;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array};
+use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::{Moment, Operator};
 use crate::error::Result;
-use crate::flow::engine::arrangement::{Arrangement, Became, KeyNumber, RowNumber};
+use crate::flow::engine::arrangement::{Became, RowNumber};
 use crate::flow::engine::program::met;
 use crate::flow::engine::state::State;
 use crate::model::Changes;
 
-/// So many pairs of rows are put side by side at once, for the condition to be looked at.
-const PAIRS_AT_ONCE: usize = 1 << 16;
+use delta::{Delta, Pairs, Search, without_nulls};
+use side::{Matching, Side};
 
-/// What a side gives by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Alone {
-    Nothing,
-    /// Rows without a match, beside nulls: outer joins.
-    Padded,
-    /// Rows with a match: semi joins.
-    Matched,
-    /// Rows without a match: anti joins.
-    Unmatched,
-    /// All rows, each with whether it has a match: IN and EXISTS within expressions.
-    Marked,
-}
+pub use side::{Alone, Horizon, SideSpec};
 
 /// Whether a null key finds another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NullKeys {
     Differ,
     AreEqual,
-}
-
-/// One side of a join, as it is made.
-pub struct SideSpec {
-    pub schema: SchemaRef,
-    pub key: Vec<usize>,
-    /// Columns of it that the result shows: the first so many.
-    pub shown: usize,
-    pub alone: Alone,
 }
 
 pub struct Join {
@@ -67,26 +49,10 @@ pub struct Join {
     are_counted: bool,
 }
 
-struct Side {
-    rows: Arrangement,
-    key: Vec<usize>,
-    shown: usize,
-    alone: Alone,
-    /// By row: its matches. Only where a condition decides about them and somebody asks.
-    matches: Option<Vec<i64>>,
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Near {
     Left,
     Right,
-}
-
-/// Rows of the changes and rows of the other side that match.
-#[derive(Default)]
-struct Pairs {
-    near: Vec<u32>,
-    far: Vec<RowNumber>,
 }
 
 impl Join {
@@ -98,17 +64,9 @@ impl Join {
         schema: SchemaRef,
         null_keys: NullKeys,
     ) -> Result<Join> {
+        let matching = if condition.is_some() { Matching::ByCondition } else { Matching::ByKey };
         let [left, right] = sides;
-        let side = |spec: SideSpec| -> Result<Side> {
-            Ok(Side {
-                rows: Arrangement::new(spec.schema, spec.key.clone())?,
-                key: spec.key,
-                shown: spec.shown,
-                alone: spec.alone,
-                matches: (condition.is_some() && spec.alone != Alone::Nothing).then(Vec::new),
-            })
-        };
-        let (left, right) = (side(left)?, side(right)?);
+        let (left, right) = (Side::new(left, matching)?, Side::new(right, matching)?);
         Ok(Join { left, right, gives_pairs, condition, combined, schema, null_keys, are_counted: true })
     }
 
@@ -124,57 +82,48 @@ impl Join {
         if changes.is_empty() {
             return Ok(());
         }
-        let joinable = self.joinable(near, changes);
-        let pairs = self.matching_pairs(near, changes, joinable.as_ref(), made)?;
-        let matches = self.matches_of(near, changes, joinable.as_ref(), &pairs)?;
+        let delta = self.delta(near, changes)?;
+        let pairs = self.matching_pairs(near, &delta, made)?;
+        let matches = self.matches_of(near, &delta, &pairs);
         made.push(self.alone(near, changes, &matches.iter().map(|count| *count > 0).collect())?);
-        let flips = self.take_in(near, changes, joinable.as_ref(), &pairs, &matches)?;
+        let flips = self.take_in(near, &delta, &pairs, &matches)?;
         self.flip(near, flips, made)
     }
 
-    /// The rows whose key can find anything. `None` for all.
-    fn joinable(&mut self, near: Near, changes: &Changes) -> Option<BooleanArray> {
-        if self.null_keys == NullKeys::AreEqual {
-            return None;
+    fn delta<'a>(&mut self, near: Near, changes: &'a Changes) -> Result<Delta<'a>> {
+        let null_keys = self.null_keys;
+        let (near, far) = self.sides(near);
+        let keys = near.rows.encode_keys(changes.rows())?;
+        let joinable = match null_keys {
+            NullKeys::AreEqual => None,
+            NullKeys::Differ => without_nulls(changes, &near.key),
+        };
+        let mut far_keys = far.rows.find_all_keys(&keys, changes.len());
+        if let Some(joinable) = &joinable {
+            far_keys.iter_mut().zip(joinable).filter(|(_, joinable)| *joinable != Some(true)).for_each(|(key, _)| *key = None);
         }
-        let (near, _) = self.sides(near);
-        let nulls: Vec<_> = near.key.iter().filter_map(|column| changes.rows().column(*column).logical_nulls()).collect();
-        if nulls.iter().all(|nulls| nulls.null_count() == 0) {
-            return None;
-        }
-        Some((0..changes.len()).map(|row| nulls.iter().all(|nulls| nulls.is_valid(row))).collect())
+        Ok(Delta { changes, keys, joinable, far_keys })
     }
 
     /// Finds the pairs that match, and gives them where the join does. Where nobody asks for them later, none are returned.
-    fn matching_pairs(&mut self, near: Near, changes: &Changes, joinable: Option<&BooleanArray>, made: &mut Vec<Changes>) -> Result<Pairs> {
-        let has_condition = self.condition.is_some();
+    fn matching_pairs(&mut self, near: Near, delta: &Delta, made: &mut Vec<Changes>) -> Result<Pairs> {
         let counts = self.left.matches.is_some() || self.right.matches.is_some();
-        if !self.gives_pairs && !counts {
-            return Ok(Pairs::default());
-        }
-        let found = self.find(near, changes, joinable)?;
         let mut kept = Pairs::default();
-        for start in (0..found.near.len()).step_by(PAIRS_AT_ONCE) {
-            let end = found.near.len().min(start + PAIRS_AT_ONCE);
-            let (near_rows, far_rows) = (&found.near[start..end], &found.far[start..end]);
-            let combined = self.combine(near, changes, near_rows, far_rows)?;
+        if !self.gives_pairs && !counts {
+            return Ok(kept);
+        }
+        let mut search = Search::default();
+        while let Some(found) = delta.next_pairs(&self.sides(near).1.rows, &mut search) {
+            let combined = self.combine(near, delta.changes, &found)?;
             let keep = self.condition.as_ref().map(|condition| met(condition, &combined)).transpose()?;
-            if counts && has_condition {
-                let kept_places = keep.iter().flat_map(|keep| keep.values().set_indices());
-                for place in kept_places {
-                    kept.near.push(near_rows[place]);
-                    kept.far.push(far_rows[place]);
+            if let (Some(keep), true) = (&keep, counts) {
+                for place in keep.values().set_indices() {
+                    kept.near.push(found.near[place]);
+                    kept.far.push(found.far[place]);
                 }
             }
             if self.gives_pairs {
-                let (_, far) = self.sides(near);
-                let weight = |(row, other): (&u32, &RowNumber)| changes.weight(*row as usize) * far.rows.weight(*other);
-                let weights: Vec<i64> = near_rows.iter().zip(far_rows).map(weight).collect();
-                let rows = self.shown(&combined)?;
-                let all = match weights.iter().all(|weight| *weight == 1) {
-                    true => Changes::inserted(rows),
-                    false => Changes::new(rows, Int64Array::from(weights)),
-                };
+                let all = self.weighted(near, delta.changes, &found, self.shown(&combined)?);
                 made.push(match &keep {
                     Some(keep) => all.filter(keep)?,
                     None => all,
@@ -184,33 +133,32 @@ impl Join {
         Ok(kept)
     }
 
-    fn find(&mut self, near: Near, changes: &Changes, joinable: Option<&BooleanArray>) -> Result<Pairs> {
-        let (near, far) = self.sides(near);
-        let keys = near.rows.encode_keys(changes.rows())?;
-        let mut pairs = Pairs::default();
-        for row in (0..changes.len()).filter(|row| joinable.is_none_or(|joinable| joinable.value(*row))) {
-            if let Some(key) = far.rows.find_key(keys.row(row)) {
-                for (other, _) in far.rows.rows_of(key) {
-                    pairs.near.push(row as u32);
-                    pairs.far.push(other);
-                }
-            }
+    /// Pairs of rows as changes: a pair is there as often as both its rows together.
+    fn weighted(&self, near: Near, changes: &Changes, pairs: &Pairs, rows: RecordBatch) -> Changes {
+        let far = match near {
+            Near::Left => &self.right.rows,
+            Near::Right => &self.left.rows,
+        };
+        let weight = |(row, other): (&u32, &RowNumber)| changes.weight(*row as usize) * far.weight(*other);
+        let weights: Vec<i64> = pairs.near.iter().zip(&pairs.far).map(weight).collect();
+        match weights.iter().all(|weight| *weight == 1) {
+            true => Changes::inserted(rows),
+            false => Changes::new(rows, Int64Array::from(weights)),
         }
-        Ok(pairs)
     }
 
     /// All columns of the left and then all of the right.
-    fn combine(&mut self, near: Near, changes: &Changes, near_rows: &[u32], far_rows: &[RowNumber]) -> Result<RecordBatch> {
+    fn combine(&mut self, near: Near, changes: &Changes, pairs: &Pairs) -> Result<RecordBatch> {
         let combined = self.combined.clone();
         let (_, far) = self.sides(near);
-        let taken = changes.take(&UInt32Array::from(near_rows.to_vec()))?;
-        let found = far.rows.decode(far_rows)?;
+        let taken = changes.take(&UInt32Array::from(pairs.near.clone()))?;
+        let found = far.rows.decode(&pairs.far)?;
         let (left, right) = match near {
             Near::Left => (taken.rows(), &found),
             Near::Right => (&found, taken.rows()),
         };
         let columns = left.columns().iter().chain(right.columns()).cloned().collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(near_rows.len()));
+        let options = RecordBatchOptions::new().with_row_count(Some(pairs.near.len()));
         Ok(RecordBatch::try_new_with_options(combined, columns, &options)?)
     }
 
@@ -228,23 +176,19 @@ impl Join {
     }
 
     /// How many matches each changed row has; without a condition, whether it has any.
-    fn matches_of(&mut self, near: Near, changes: &Changes, joinable: Option<&BooleanArray>, pairs: &Pairs) -> Result<Vec<i64>> {
+    fn matches_of(&mut self, near: Near, delta: &Delta, pairs: &Pairs) -> Vec<i64> {
         let (near, far) = self.sides(near);
-        let mut matches = vec![0; changes.len()];
+        let mut matches = vec![0; delta.changes.len()];
         if near.alone == Alone::Nothing {
-            return Ok(matches);
+            return matches;
         }
-        if near.matches.is_some() {
-            for (row, other) in pairs.near.iter().zip(&pairs.far) {
-                matches[*row as usize] += far.rows.weight(*other);
-            }
-            return Ok(matches);
+        if near.matches.is_none() {
+            return delta.far_keys.iter().map(|key| i64::from(key.is_some())).collect();
         }
-        let keys = near.rows.encode_keys(changes.rows())?;
-        for row in (0..changes.len()).filter(|row| joinable.is_none_or(|joinable| joinable.value(*row))) {
-            matches[row] = i64::from(far.rows.find_key(keys.row(row)).is_some());
+        for (row, other) in pairs.near.iter().zip(&pairs.far) {
+            matches[*row as usize] += far.rows.weight(*other);
         }
-        Ok(matches)
+        matches
     }
 
     /// What rows of one side give by themselves.
@@ -276,25 +220,29 @@ impl Join {
     }
 
     /// Stores the changes of one side. Returns the rows of the other that by this found their first match, and those that lost their last.
-    fn take_in(&mut self, near: Near, changes: &Changes, joinable: Option<&BooleanArray>, pairs: &Pairs, matches: &[i64]) -> Result<Flips> {
+    fn take_in(&mut self, near: Near, delta: &Delta, pairs: &Pairs, matches: &[i64]) -> Result<Flips> {
+        let changes = delta.changes;
         let (near, far) = self.sides(near);
-        let stored = joinable.map(|joinable| changes.filter(joinable)).transpose()?;
-        let places: Option<Vec<usize>> = joinable.map(|joinable| joinable.values().set_indices().collect());
-        let stored = stored.as_ref().unwrap_or(changes);
+        let filtered = delta.joinable.as_ref().map(|joinable| changes.filter(joinable)).transpose()?;
+        let places: Option<Vec<usize>> = delta.joinable.as_ref().map(|joinable| joinable.values().set_indices().collect());
         let by_key = far.alone != Alone::Nothing && far.matches.is_none();
         let watched = match by_key {
-            true => far_keys(near, far, stored)?,
+            true => delta.watched(),
             false => vec![],
         };
         let had: Vec<bool> = watched.iter().map(|(key, _)| near.rows.find_key(key).is_some()).collect();
         let counts = &mut near.matches;
-        near.rows.update(stored, |row, number, became| {
+        let tell = |row: usize, number: RowNumber, became: Became| {
             if let (Some(counts), Became::New) = (counts.as_mut(), became) {
                 let place = places.as_ref().map_or(row, |places| places[row]);
                 counts.resize(counts.len().max(number.0 as usize + 1), 0);
                 counts[number.0 as usize] = matches[place];
             }
-        })?;
+        };
+        match &filtered {
+            Some(filtered) => near.rows.update(filtered, tell)?,
+            None => near.rows.update_at(changes, &delta.keys, tell)?,
+        }
         let mut flips = Flips::default();
         for ((key, number), had) in watched.iter().zip(had) {
             match (had, near.rows.find_key(key).is_some()) {
@@ -345,7 +293,8 @@ impl Join {
         let weights: Int64Array = all.iter().map(|row| Some(self.left.rows.weight(*row))).collect();
         let left = Changes::new(left, weights);
         let gives_pairs = std::mem::replace(&mut self.gives_pairs, false);
-        let pairs = self.matching_pairs(Near::Left, &left, None, &mut vec![])?;
+        let delta = self.delta(Near::Left, &left)?;
+        let pairs = self.matching_pairs(Near::Left, &delta, &mut vec![])?;
         self.gives_pairs = gives_pairs;
         for (row, other) in pairs.near.iter().zip(&pairs.far) {
             let number = all[*row as usize];
@@ -365,18 +314,6 @@ impl Join {
 struct Flips {
     found: Vec<RowNumber>,
     lost: Vec<RowNumber>,
-}
-
-/// The keys of the changes that the far side has, each once.
-fn far_keys(near: &Side, far: &Side, changes: &Changes) -> Result<Vec<(Vec<u8>, KeyNumber)>> {
-    let keys = near.rows.encode_keys(changes.rows())?;
-    let mut found = HashMap::new();
-    for row in 0..changes.len() {
-        if let Some(number) = far.rows.find_key(keys.row(row)) {
-            found.entry(number).or_insert_with(|| keys.row(row).to_vec());
-        }
-    }
-    Ok(found.into_iter().map(|(number, key)| (key, number)).collect())
 }
 
 fn count_matches(counts: &mut [i64], pairs: &Pairs, changes: &Changes, flips: &mut Flips) {
@@ -406,6 +343,8 @@ impl Operator for Join {
         let mut made = Vec::new();
         self.half(Near::Left, left, &mut made)?;
         self.half(Near::Right, right, &mut made)?;
+        self.left.forget(moment)?;
+        self.right.forget(moment)?;
         Changes::concat(&self.schema, &made)
     }
 

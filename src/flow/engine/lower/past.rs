@@ -1,0 +1,177 @@
+//! What may be forgotten where rows are written and stand: rows, and keys of rows, that can meet nothing but rows which come too late. A
+//! row that comes later than the watermark allows is left out before it could find that out.
+//!
+//! Joins whose times are at most so far apart (Flink calls them interval joins) forget both sides; DISTINCT forgets keys with a time in them.
+
+use arrow::datatypes::{DataType, TimeUnit};
+use datafusion::common::{Column, DFSchema, ExprSchema, ScalarValue};
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, Join, LogicalPlan, Operator};
+
+use super::bounds::{Bounds, bounds, is_time};
+use super::{Lowering, New};
+use crate::catalog::Emit;
+use crate::error::Result;
+use crate::flow::engine::Delivery;
+use crate::flow::engine::operators::{Bound, Horizon, InTime, KeyTime, now_schema};
+use crate::flow::engine::relation::Arrival;
+
+/// What the two sides of a join may forget, and the inputs of the join, now without late rows.
+pub struct Passing {
+    pub inputs: [usize; 2],
+    pub horizons: [Option<Horizon>; 2],
+}
+
+/// `other` is at most `reach` nanoseconds after `this`: two columns of the two sides of a join.
+struct Reach {
+    this: Column,
+    other: Column,
+    reach: i64,
+}
+
+impl Lowering<'_> {
+    /// A bound that follows watermarks, for times of this type.
+    pub(super) fn watermark_bound(&self, bounds: Bounds, time_type: &DataType) -> Result<Bound> {
+        let columns = DFSchema::try_from(now_schema().as_ref().clone())?;
+        let bound = |(relation, bound): (usize, Expr)| {
+            // A source's times may have no zone: what is compared must be of one type.
+            Ok((relation, self.physical(&bound.cast_to(time_type, &columns)?, &columns)?))
+        };
+        let of = bounds.into_iter().map(bound).collect::<Result<Vec<_>>>()?;
+        Ok(Bound::Watermark { of, watermarks: self.watermarks.clone() })
+    }
+
+    /// Windows that close count rows that are late for the watermark but not for their window.
+    fn forgets(&self) -> bool {
+        self.delivery == Delivery::Written && self.emit == Emit::OnChange
+    }
+
+    /// Of a join of rows that only come: how long rows of each side can meet new ones.
+    pub(super) fn passing(&mut self, join: &Join, plans: [&LogicalPlan; 2], inputs: [usize; 2]) -> Result<Passing> {
+        let mut passing = Passing { inputs, horizons: [None, None] };
+        let only_come = inputs.iter().all(|input| self.nodes[*input].arrival == Arrival::AppendOnly);
+        if !self.forgets() || !only_come {
+            return Ok(passing);
+        }
+        let conditions = comparisons(join);
+        for side in [0, 1] {
+            let (this, other) = (plans[side], plans[1 - side]);
+            let Some((reach, bound)) = conditions.iter().find_map(|condition| self.reach(condition, this, other)) else { continue };
+            let place = other.schema().index_of_column(&reach.other)?;
+            let time_type = this.schema().data_type(&reach.this)?.clone();
+            passing.inputs[1 - side] = self.in_time(passing.inputs[1 - side], place, bound.clone(), &time_type)?;
+            passing.horizons[side] = Some(Horizon {
+                time: this.schema().index_of_column(&reach.this)?,
+                reach: in_units(reach.reach, &time_type),
+                bound: self.watermark_bound(bound, &time_type)?,
+            });
+        }
+        Ok(passing)
+    }
+
+    /// Which column of a key is a time that passes, and the input without rows that come when it has.
+    pub(super) fn passing_key(
+        &mut self,
+        input: usize,
+        below: &LogicalPlan,
+        key: &[Column],
+        places: &[usize],
+    ) -> Result<(usize, Option<KeyTime>)> {
+        if !self.forgets() {
+            return Ok((input, None));
+        }
+        for (column, name) in key.iter().enumerate() {
+            let time_type = below.schema().data_type(name)?.clone();
+            if let Some(bounds) = bounds(below, below.schema().index_of_column(name)?, self.relations).filter(|_| is_time(&time_type)) {
+                let input = self.in_time(input, places[column], bounds.clone(), &time_type)?;
+                let bound = self.watermark_bound(bounds, &time_type)?;
+                return Ok((input, Some(KeyTime { column, bound })));
+            }
+        }
+        Ok((input, None))
+    }
+
+    fn reach(&self, condition: &Expr, this: &LogicalPlan, other: &LogicalPlan) -> Option<(Reach, Bounds)> {
+        let reach = reach_of(condition, this.schema(), other.schema())?;
+        let (this_type, other_type) = (this.schema().data_type(&reach.this).ok()?, other.schema().data_type(&reach.other).ok()?);
+        let is_comparable = matches!(this_type, DataType::Timestamp(..)) && this_type == other_type;
+        let bounds = bounds(other, other.schema().index_of_column(&reach.other).ok()?, self.relations)?;
+        is_comparable.then_some((reach, bounds))
+    }
+
+    fn in_time(&mut self, input: usize, column: usize, bounds: Bounds, time_type: &DataType) -> Result<usize> {
+        let bound = self.watermark_bound(bounds, time_type)?;
+        let (schema, unique) = (self.nodes[input].schema.clone(), self.nodes[input].unique.clone());
+        let title = format!("Rows whose {} is in time", schema.field(column).name());
+        let kept = "nothing: a row that comes later than the watermark allows is left out and counted";
+        let operator = Box::new(InTime::new(column, bound));
+        Ok(self.add(New { operator, inputs: vec![input], schema, arrival: Arrival::AppendOnly, unique, title, kept }))
+    }
+}
+
+/// All that must hold of a pair, as comparisons.
+fn comparisons(join: &Join) -> Vec<Expr> {
+    let equal = join.on.iter().map(|(left, right)| left.clone().eq(right.clone()));
+    let parts = join.filter.iter().flat_map(|filter| split_conjunction(filter)).flat_map(|part| match part {
+        Expr::Between(Between { expr, negated: false, low, high }) => {
+            vec![expr.as_ref().clone().gt_eq(low.as_ref().clone()), expr.as_ref().clone().lt_eq(high.as_ref().clone())]
+        }
+        other => vec![other.clone()],
+    });
+    equal.chain(parts).collect()
+}
+
+/// What a comparison says about how far a time of the other side is behind one of this.
+fn reach_of(condition: &Expr, this: &DFSchema, other: &DFSchema) -> Option<Reach> {
+    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = condition else { return None };
+    let (left, right) = (shifted(left)?, shifted(right)?);
+    // earlier + its shift <= later + its shift
+    let sides = match op {
+        Operator::Lt | Operator::LtEq => vec![(left, right)],
+        Operator::Gt | Operator::GtEq => vec![(right, left)],
+        Operator::Eq => vec![(left.clone(), right.clone()), (right, left)],
+        _ => return None,
+    };
+    sides.into_iter().find_map(|((earlier, less), (later, more))| {
+        let fits = this.has_column(&later) && other.has_column(&earlier);
+        fits.then(|| Some(Reach { this: later, other: earlier, reach: more.checked_sub(less)? })).flatten()
+    })
+}
+
+/// A column, and how many nanoseconds are added to it.
+fn shifted(expression: &Expr) -> Option<(Column, i64)> {
+    match expression {
+        Expr::Column(column) => Some((column.clone(), 0)),
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+            let ((column, shift), by) = (shifted(left)?, nanoseconds(right)?);
+            match op {
+                Operator::Plus => Some((column, shift.checked_add(by)?)),
+                Operator::Minus => Some((column, shift.checked_sub(by)?)),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// A constant span of time. A day is one of 24 hours, as times are in UTC; a month is of no length.
+fn nanoseconds(expression: &Expr) -> Option<i64> {
+    const NANOSECONDS_PER_DAY: i64 = 24 * 3600 * 1_000_000_000;
+    match expression {
+        Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(span)), _) if span.months == 0 => {
+            i64::from(span.days).checked_mul(NANOSECONDS_PER_DAY)?.checked_add(span.nanoseconds)
+        }
+        _ => None,
+    }
+}
+
+/// Rounded up: longer is safe.
+fn in_units(nanoseconds: i64, time_type: &DataType) -> i64 {
+    let unit = match time_type {
+        DataType::Timestamp(TimeUnit::Second, _) => 1_000_000_000,
+        DataType::Timestamp(TimeUnit::Millisecond, _) => 1_000_000,
+        DataType::Timestamp(TimeUnit::Microsecond, _) => 1_000,
+        _ => 1,
+    };
+    nanoseconds.div_euclid(unit) + i64::from(nanoseconds.rem_euclid(unit) > 0)
+}
