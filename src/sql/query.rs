@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Query, Select, SetExpr, Spanned, TableFactor, Visit, Visitor};
+use sqlparser::ast::{Query, Select, SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor, Visit, Visitor};
 use sqlparser::tokenizer::Location;
 
 use super::position;
@@ -45,10 +45,26 @@ impl Check<'_> {
     }
 }
 
+/// EXCEPT ALL and INTERSECT ALL, which count equal rows.
+fn counting_set(body: &SetExpr) -> Option<&'static str> {
+    let SetExpr::SetOperation { op, set_quantifier, left, right } = body else { return None };
+    let is_all = matches!(set_quantifier, SetQuantifier::All | SetQuantifier::AllByName);
+    match op {
+        SetOperator::Except | SetOperator::Minus if is_all => Some("EXCEPT ALL"),
+        SetOperator::Intersect if is_all => Some("INTERSECT ALL"),
+        _ => counting_set(left).or_else(|| counting_set(right)),
+    }
+}
+
 impl Visitor for Check<'_> {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Error> {
+        // The planner would make a semi or an anti join of it, which does not count.
+        if let Some(operator) = counting_set(&query.body) {
+            let refused = self.refuse(operator, query.body.span().start);
+            return refused.map_break(|error| error.with_hint("without ALL, equal rows are one; numbered by row_number() they stay apart"));
+        }
         let refused = match &*query.body {
             SetExpr::Insert(_) => "INSERT within a query",
             SetExpr::Update(_) => "UPDATE within a query",

@@ -182,11 +182,11 @@ fn shown(changes: &Changes, schema: &SchemaRef) -> Result<Changes> {
 /// To be changed when an operator means something else by what it saves under the same name and columns.
 const STATE_FORMAT: u32 = 1;
 
-/// The same for dataflows that can take in each other's state: those of one query that save the same things.
+/// The same for dataflows that can take in each other's state: those of one query that are kept in the same way and save the same things.
 fn fingerprint(query: &str, dataflow: &mut Dataflow, schema: &SchemaRef) -> String {
     let mut states: Vec<(String, SchemaRef)> = dataflow.states().into_iter().map(|(name, state)| (name, state.schema())).collect();
     states.push((ANSWER.to_string(), schema.clone()));
-    let text = format!("{STATE_FORMAT}\n{query}\n{}", saved::describe(&states));
+    let text = format!("{STATE_FORMAT}\n{query}\n{}\n{}", dataflow.explain().join("\n"), saved::describe(&states));
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
