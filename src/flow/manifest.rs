@@ -39,7 +39,7 @@ pub struct Manifest {
     pub format: u32,
     pub job: JobId,
     pub epoch: Epoch,
-    /// Who wrote it: one token per run of a job.
+    /// Who wrote it: one token for all runs of a job from when a server starts it until it stops it.
     pub owner: String,
     /// Unique to this manifest, so that its writer knows it again when the answer to the PUT was lost.
     pub token: String,
@@ -118,7 +118,12 @@ pub struct Manifests {
 impl Manifests {
     /// A new owner's view. It owns nothing until it has committed an epoch.
     pub fn new(lake: Lake, clock: Clock, job: JobId) -> Manifests {
-        Manifests { lake, clock, job, owner: unique_token(), cleaning: JoinSet::new() }
+        Manifests::of_owner(lake, clock, job, unique_token())
+    }
+
+    /// The same for one that may have committed epochs before.
+    pub fn of_owner(lake: Lake, clock: Clock, job: JobId, owner: String) -> Manifests {
+        Manifests { lake, clock, job, owner, cleaning: JoinSet::new() }
     }
 
     /// A manifest of this owner, to be decided.

@@ -14,8 +14,9 @@ use super::super::manifest::{Decision, Manifest, Manifests, PreparedCommit, Save
 use super::super::rejects;
 use super::super::saved::Retired;
 use super::super::target::{Target, TargetSpec};
-use super::{JobSpec, JobStatus};
-use crate::error::{Error, Result, SqlState};
+use super::ownership::taken_over;
+use super::{JobSpec, JobStatus, StandingOrders};
+use crate::error::{Error, Result};
 use crate::fault::{self, crash_point};
 use crate::lake::{AppTransaction, Commit, Lake, Operation};
 use crate::model::{Epoch, Name, ObjectId, Positions, SchemaMode};
@@ -49,9 +50,18 @@ pub struct Contents {
 
 impl<'a> OpenEpoch<'a> {
     /// Finds the last committed epoch, makes sure that it is published, and opens the next.
-    pub async fn recover(spec: &'a JobSpec, services: &'a FlowServices, status: &'a JobStatus) -> Result<(OpenEpoch<'a>, Contents)> {
-        let manifests = Manifests::new(services.lake.clone(), services.clock.clone(), spec.job);
+    ///
+    /// Errors: `State` if an earlier run of this server had the job and another server has taken it over since.
+    pub async fn recover(
+        spec: &'a JobSpec,
+        services: &'a FlowServices,
+        status: &'a JobStatus,
+        standing: &mut StandingOrders,
+    ) -> Result<(OpenEpoch<'a>, Contents)> {
+        let owner = standing.ownership.owner().to_string();
+        let manifests = Manifests::of_owner(services.lake.clone(), services.clock.clone(), spec.job, owner);
         let newest = manifests.newest().await?;
+        standing.ownership.check(spec, &manifests, newest.as_ref()).await?;
         for location in spec.target_location().into_iter().chain([rejects::LOCATION]) {
             let published = services.lake.table(location)?.refresh().await?.transaction(&spec.job.to_string());
             manifests.check_published(published, newest.as_ref())?;
@@ -73,13 +83,14 @@ impl<'a> OpenEpoch<'a> {
     }
 
     /// Commits an epoch in which nothing happens: from here on whoever owned the job before loses its next PUT and stops.
-    pub async fn take_over(&mut self, contents: Contents) -> Result<()> {
+    pub async fn take_over(&mut self, contents: Contents, standing: &mut StandingOrders) -> Result<()> {
         let manifest = self.draft(contents, vec![]);
+        standing.ownership.claim(manifest.epoch);
         match self.manifests.decide(&manifest).await? {
             Decision::Committed => {}
-            // The former owner was not yet asleep. Whoever takes over begins again from what it committed.
+            // The former owner was not yet asleep, or an earlier PUT of ours came late. Whoever takes over begins again from what was committed.
             Decision::Lost => {
-                return Err(Error::unavailable("the job's former owner committed an epoch while the job was taken over")
+                return Err(Error::unavailable("another epoch was committed while the job was taken over")
                     .with_hint("nothing is lost: taking over is tried again"));
             }
         }
@@ -166,13 +177,7 @@ impl<'a> OpenEpoch<'a> {
 async fn decide(spec: &JobSpec, manifests: &Manifests, manifest: &Manifest) -> Result<()> {
     match manifests.decide(manifest).await? {
         Decision::Committed => Ok(()),
-        Decision::Lost => Err(Error::state("another server has taken the job over")
-            .with_state(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE)
-            .with_detail(format!("it committed epoch {} of job {}", manifest.epoch, manifest.job))
-            .with_hint(format!(
-                "nothing is lost: the job goes on over there; ALTER {} … RESUME takes it back",
-                spec.kind().to_uppercase()
-            ))),
+        Decision::Lost => Err(taken_over(spec, manifest.epoch)),
     }
 }
 

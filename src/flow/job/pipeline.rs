@@ -5,7 +5,7 @@
 //! 2. `work` hands batches from the shared reader through the query into the target's files, and rejects into theirs.
 //! 3. `commit` ends an epoch: files, manifest, publication (`epoch.rs`). When it is due says `Epoch`.
 //!
-//! Nothing here is remembered between runs but what the manifests say.
+//! Nothing here is remembered between runs but what the manifests say, and whether this server was overtaken.
 
 use std::sync::Arc;
 
@@ -38,11 +38,11 @@ pub async fn run(
     control: &mut mpsc::Receiver<Control>,
     standing: &mut StandingOrders,
 ) -> Result<()> {
-    let (epoch, found) = OpenEpoch::recover(spec, services, status).await?;
+    let (epoch, found) = OpenEpoch::recover(spec, services, status, standing).await?;
     let target = Target::open(pipeline.target.clone()).await?;
     let inputs = Inputs::open(&spec.sources, &services.feeds, found.positions).await?;
     let mut job = Job { spec, pipeline, services, status, epoch, target, inputs, compiled: None };
-    job.epoch.take_over(Contents { positions: job.inputs.positions(), ..Contents::default() }).await?;
+    job.epoch.take_over(Contents { positions: job.inputs.positions(), ..Contents::default() }, standing).await?;
     status.running(job.inputs.status());
     services.events.add(EventKind::JobStarted, spec.name.as_str(), &format!("running from epoch {}", job.epoch.number()));
     job.work(control, standing).await

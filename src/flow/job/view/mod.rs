@@ -130,14 +130,14 @@ impl<'a> Job<'a> {
         status: &'a JobStatus,
         standing: &mut StandingOrders,
     ) -> Result<Job<'a>> {
-        let (mut epoch, mut found) = OpenEpoch::recover(spec, services, status).await?;
+        let (mut epoch, mut found) = OpenEpoch::recover(spec, services, status, standing).await?;
         let relations = ViewInputs::relations(spec, view).await?;
         let mut kept = Kept::plan(spec, view, &relations, services).await?;
         let has_saved = found.state.is_some();
         restore(spec, services, epoch.committed(), &mut kept, &mut found, standing).await?;
         let inputs = ViewInputs::open(spec, view, &relations, services, std::mem::take(&mut found.positions)).await?;
         let (state, retired) = kept.saved();
-        epoch.take_over(Contents { positions: inputs.positions(), state, retired, ..Contents::default() }).await?;
+        epoch.take_over(Contents { positions: inputs.positions(), state, retired, ..Contents::default() }, standing).await?;
         standing.is_outdated = false;
         let writer = match &view.outlet {
             Outlet::Shown(_) => None,

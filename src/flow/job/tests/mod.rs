@@ -1,0 +1,5 @@
+//! Jobs over a store that fails at chosen moments, several servers, and a clock that is set by hand.
+
+pub mod house;
+mod ownership;
+mod shaky_store;
