@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use super::saved::{Retired, StateObject};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::lake::{AddedFile, Lake};
+use crate::lake::{AddedFile, Lake, Outcome, put_for_sure};
 use crate::model::id::unique_token;
 use crate::model::{Epoch, JobId, ObjectId, Positions};
 
@@ -28,8 +28,6 @@ const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 const HOUSEKEEPING_EPOCHS: u64 = 64;
 /// So many manifests are looked at in one round of removing old ones: a page of a listing.
 const REMOVALS_MAX: usize = 1000;
-/// How often a PUT is tried whose outcome could not be found out.
-const ATTEMPTS_MAX: u32 = 8;
 
 const FORMAT: u32 = 1;
 
@@ -151,17 +149,19 @@ impl Manifests {
             Some(epoch) => self.lake.store().list_with_offset(Some(&folder), &self.path(Epoch(epoch.0.saturating_sub(1)))),
             None => self.lake.store().list(Some(&folder)),
         };
-        let newest = names
+        let listed = names
             .try_fold(None, |newest: Option<Epoch>, object| async move { Ok(newest.max(epoch_of(&object.location))) })
             .await
             .map_err(|error| self.refused("list", error))?;
-        if newest < hinted {
-            return Err(self.gone(hinted.unwrap_or_default()));
+        // A list may be older than the truth, a GET is not: so it is asked for what the list does not show.
+        let mut newest = match listed.max(hinted) {
+            Some(epoch) => Some(self.read(epoch).await?.ok_or_else(|| self.gone(epoch))?),
+            None => None,
+        };
+        while let Some(later) = self.read(newest.as_ref().map_or(Epoch(1), |manifest| manifest.epoch.next())).await? {
+            newest = Some(later);
         }
-        match newest {
-            Some(epoch) => self.read(epoch).await?.map(Some).ok_or_else(|| self.gone(epoch)),
-            None => Ok(None),
-        }
+        Ok(newest)
     }
 
     /// Makes the manifest the truth. Errors mean that it is not known whether it is; the same manifest may then be decided again.
@@ -169,19 +169,12 @@ impl Manifests {
         let path = self.path(manifest.epoch);
         let body = Bytes::from(serde_json::to_vec(manifest)?);
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        let mut attempt = 1;
-        loop {
-            let error = match self.lake.store().put_opts(&path, PutPayload::from(body.clone()), options.clone()).await {
-                Ok(_) => return Ok(Decision::Committed),
-                Err(error) => error,
-            };
-            // The answer may be that of a repeat of our own write, or lost: only the object itself tells.
-            match self.read(manifest.epoch).await? {
-                Some(written) if written.token == manifest.token => return Ok(Decision::Committed),
-                Some(_) => return Ok(Decision::Lost),
-                None if attempt == ATTEMPTS_MAX => return Err(self.refused("write", error)),
-                None => attempt += 1,
-            }
+        let put = || async { self.lake.store().put_opts(&path, PutPayload::from(body.clone()), options.clone()).await.map(drop) };
+        match put_for_sure(put, || self.read(manifest.epoch)).await? {
+            Outcome::Written => Ok(Decision::Committed),
+            Outcome::Stands(written) if written.token == manifest.token => Ok(Decision::Committed),
+            Outcome::Stands(_) => Ok(Decision::Lost),
+            Outcome::Refused(error) | Outcome::Failed(error) => Err(self.refused("write", error)),
         }
     }
 
@@ -289,6 +282,7 @@ mod tests {
     use url::Url;
 
     use super::*;
+    use crate::flow::job::tests::shaky_store::{ShakyStore, Trouble};
 
     fn lake() -> Lake {
         Lake::with_store(Arc::new(InMemory::new()), Url::parse("memory:///lake").unwrap(), Clock::wall())
@@ -336,6 +330,37 @@ mod tests {
         }
         lake.store().delete(&owner.hint_path()).await.unwrap();
         assert_eq!(owner.newest().await.unwrap().unwrap().epoch, Epoch(3 * HOUSEKEEPING_EPOCHS + 5));
+    }
+
+    #[tokio::test]
+    async fn the_newest_is_found_though_a_list_does_not_show_it() {
+        let (store, job) = (ShakyStore::new(Arc::new(InMemory::new())), JobId::new());
+        let lake = Lake::with_store(store.clone(), Url::parse("memory:///lake").unwrap(), Clock::wall());
+        let mut owner = owner(&lake, job);
+        for epoch in 1..=HOUSEKEEPING_EPOCHS + 3 {
+            let manifest = draft(&owner, epoch);
+            owner.decide(&manifest).await.unwrap();
+            owner.retire(manifest.epoch).await.unwrap();
+            store.play("/manifest", &[Trouble::EmptyList]);
+            assert_eq!(owner.newest().await.unwrap().as_ref(), Some(&manifest));
+            assert!(store.is_through());
+        }
+    }
+
+    /// S3 says 409 while another PUT of the same object is under way, also where that one comes to nothing.
+    #[tokio::test]
+    async fn a_false_conflict_is_waited_out() {
+        let (store, job) = (ShakyStore::new(Arc::new(InMemory::new())), JobId::new());
+        let lake = Lake::with_store(store.clone(), Url::parse("memory:///lake").unwrap(), Clock::wall());
+        let owner = owner(&lake, job);
+        for _ in 0..100 {
+            // The PUT, and the look at what stands there.
+            store.play("/manifest/", &[Trouble::FalseConflict, Trouble::Nothing]);
+        }
+        // It has its turn on this thread when somebody waits, and a store in memory never does.
+        let calming = tokio::spawn(async move { store.calm() });
+        assert_eq!(owner.decide(&draft(&owner, 1)).await.unwrap(), Decision::Committed);
+        calming.await.unwrap();
     }
 
     #[tokio::test]

@@ -12,14 +12,15 @@
 //! Appends never conflict with appends. They do with a commit that takes away or retypes a column or repartitions the table.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::datatypes::Schema;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::conditional_put::{Outcome, put_for_sure};
 use super::log::action::{Action, Add, CommitInfo, Txn};
-use super::log::{CommitFile, Put};
+use super::log::{CommitFile, to_lines};
 use super::schema::same_type;
 use super::snapshot::Snapshot;
 use super::table::Table;
@@ -28,9 +29,6 @@ use crate::model::id::unique_token;
 
 /// Versions lost to others before we give up. Each loss means that somebody else got on.
 const COMMIT_TRIES_MAX: usize = 1000;
-/// Refusals in a row without anything being there. Between two we wait, a little longer each time.
-const REFUSALS_MAX: u32 = 8;
-const REFUSAL_WAIT_MS: u64 = 25;
 
 const ENGINE_INFO: &str = concat!("lakewire/", env!("CARGO_PKG_VERSION"));
 
@@ -163,26 +161,15 @@ impl Table {
 
     /// Tries to write a version and returns the commit that stands there in the end: this one or another's.
     async fn put_for_sure(&self, ours: &CommitFile) -> Result<CommitFile> {
-        for refusals in 1..=REFUSALS_MAX {
-            let doubt = match self.log.put(ours).await? {
-                Put::Written => return Ok(ours.clone()),
-                Put::Doubtful(doubt) => doubt,
-            };
-            if let Some(standing) = self.log.read(ours.version).await? {
-                return Ok(standing);
-            }
-            match doubt {
-                object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. } => {}
-                failure => return Err(failure.into()),
-            }
-            tracing::debug!(version = ours.version, refusals, "a commit was refused although nothing stands there");
-            tokio::time::sleep(Duration::from_millis(REFUSAL_WAIT_MS << refusals)).await;
+        let body = Bytes::from(to_lines(&ours.actions)?);
+        match put_for_sure(|| self.log.put(ours.version, body.clone()), || self.log.read(ours.version)).await? {
+            Outcome::Written => Ok(ours.clone()),
+            Outcome::Stands(standing) => Ok(standing),
+            Outcome::Failed(failure) => Err(failure.into()),
+            Outcome::Refused(refusal) => Err(Error::unavailable("the object store refuses a commit although nothing stands in its way")
+                .with_detail(format!("version {} of {}", ours.version, self.lake.url_of(self.location())))
+                .with_cause(refusal)),
         }
-        Err(Error::unavailable("the object store refuses a commit although nothing stands in its way").with_detail(format!(
-            "version {} of {}",
-            ours.version,
-            self.lake.url_of(self.location())
-        )))
     }
 
     fn append_actions(&self, commit: &Commit) -> Vec<Action> {

@@ -20,6 +20,7 @@ mod location;
 mod table;
 
 mod commit;
+mod conditional_put;
 mod log;
 mod protocol;
 mod rewrite;
@@ -41,6 +42,7 @@ mod tests;
 
 pub use changes::{ChangeFeed, ChangePart};
 pub use commit::{AddedFile, AppTransaction, Commit, Committed, Operation};
+pub use conditional_put::{Outcome, put_for_sure};
 pub use file_list::Totals;
 pub use rewrite::{DataFile, RemovedFile, Rewrite, RewritingTurn, Rewritten};
 pub use root::Lake;

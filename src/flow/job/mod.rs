@@ -10,7 +10,7 @@ mod pipeline;
 mod spec;
 mod status;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 pub mod view;
 
 use std::time::Duration;

@@ -2,4 +2,4 @@
 
 pub mod house;
 mod ownership;
-mod shaky_store;
+pub mod shaky_store;

@@ -19,8 +19,14 @@ pub enum Trouble {
     LoseAnswer,
     /// It waits until the store is told to wake up. Then it is carried out, and the answer is lost.
     Sleep,
-    /// It is refused.
+    /// The connection breaks before it is carried out.
     Refuse,
+    /// It is not carried out, and the answer is that the object exists.
+    FalseConflict,
+    /// It is carried out and answered.
+    Nothing,
+    /// A list shows nothing of what is there.
+    EmptyList,
 }
 
 #[derive(Debug)]
@@ -41,6 +47,11 @@ impl ShakyStore {
     /// What becomes of the next requests for objects with `part` in their path.
     pub fn play(&self, part: &str, troubles: &[Trouble]) {
         self.troubles.lock().extend(troubles.iter().map(|trouble| (part.to_string(), *trouble)));
+    }
+
+    /// Nothing more fails.
+    pub fn calm(&self) {
+        self.troubles.lock().clear();
     }
 
     /// Waits until a request sleeps.
@@ -67,8 +78,11 @@ impl ShakyStore {
     async fn carry_out<T>(&self, location: &Path, request: impl Future<Output = Result<T>>) -> Result<T> {
         let trouble = self.next(location);
         match trouble {
-            None => return request.await,
+            None | Some(Trouble::Nothing | Trouble::EmptyList) => return request.await,
             Some(Trouble::Refuse) => return Err(lost()),
+            Some(Trouble::FalseConflict) => {
+                return Err(Error::AlreadyExists { path: location.to_string(), source: "told so".into() });
+            }
             Some(Trouble::LoseAnswer) => {}
             Some(Trouble::Sleep) => {
                 let mut wakings = self.wakings.subscribe();
@@ -110,7 +124,8 @@ impl ObjectStore for ShakyStore {
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         match prefix.and_then(|prefix| self.next(prefix)) {
-            None => self.below.list(prefix),
+            None | Some(Trouble::Nothing) => self.below.list(prefix),
+            Some(Trouble::EmptyList) => futures::stream::empty().boxed(),
             Some(_) => futures::stream::once(async { Err(lost()) }).boxed(),
         }
     }
