@@ -8,6 +8,7 @@
 
 mod address;
 mod change;
+mod connections;
 pub mod definition;
 mod hex;
 mod object;
@@ -56,7 +57,10 @@ struct Shared {
 impl Catalog {
     /// `url` is `sqlite:<file>`, which is made if it is not there, or `postgres://…`. Brings the store's tables up to date.
     pub async fn open(url: &str, key: SecretKey, clock: Clock) -> Result<Catalog> {
-        let store = Store::open(&url.parse()?).await?;
+        Catalog::of(Store::open(&url.parse()?).await?, key, clock).await
+    }
+
+    async fn of(store: Store, key: SecretKey, clock: Clock) -> Result<Catalog> {
         let current = RwLock::new(Arc::new(store.load().await?));
         Ok(Catalog(Arc::new(Shared { store, key, clock, current, turn: Arc::default() })))
     }

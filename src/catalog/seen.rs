@@ -46,25 +46,25 @@ impl Catalog {
 
 impl Store {
     async fn add_seen(&self, source: ObjectId, seen: &[Seen]) -> Result<()> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.connections.answer(self.connections.pool().begin()).await?;
         for seen in seen {
             let (kind, name) = seen.sight.stored();
-            sqlx::query(ADD)
+            let add = sqlx::query(ADD)
                 .bind(source.to_string())
                 .bind(kind)
                 .bind(name)
                 .bind(seen.first_micros)
                 .bind(i64::try_from(seen.times).unwrap_or(i64::MAX))
                 .bind(source.to_string())
-                .bind(ObjectKind::Source.as_str())
-                .execute(&mut *transaction)
-                .await?;
+                .bind(ObjectKind::Source.as_str());
+            self.connections.answer(add.execute(&mut *transaction)).await?;
         }
-        Ok(transaction.commit().await?)
+        self.connections.answer(transaction.commit()).await
     }
 
     async fn seen(&self, source: ObjectId) -> Result<Vec<Seen>> {
-        let rows = sqlx::query(LIST).bind(source.to_string()).fetch_all(&self.pool).await?;
+        let pool = self.connections.pool();
+        let rows = self.connections.answer(sqlx::query(LIST).bind(source.to_string()).fetch_all(&pool)).await?;
         let mut seen = Vec::with_capacity(rows.len());
         for row in rows {
             let (kind, name): (String, String) = (row.try_get("kind")?, row.try_get("name")?);

@@ -1,13 +1,19 @@
 //! The tables of the catalog store: how they are read, and how they are written by one at a time.
 
+use std::time::Duration;
+
 use sqlx::any::AnyRow;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{Any, AnyConnection, AnyPool, Connection, Row, Transaction};
+use sqlx::{Any, Connection, Row, Transaction};
 
 use super::address::Address;
+use super::connections::{ANSWER_TIMEOUT, Connections, answer_within};
 use super::{Change, Definition, Generation, Object, ObjectKind, Snapshot};
 use crate::error::{Error, Result, SqlState};
 use crate::model::{Name, ObjectId, id};
+
+/// How long bringing the tables up to date may take, another server's turn included.
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(600);
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -24,12 +30,13 @@ const DELETE: &str = "DELETE FROM objects WHERE id = $1";
 const DELETE_SEEN: &str = "DELETE FROM source_seen WHERE source = $1";
 
 pub struct Store {
-    pub(super) pool: AnyPool,
+    pub(super) connections: Connections,
 }
 
 /// A write that has begun. It holds the lock of all writers, of all nodes, until it is committed or dropped.
 pub struct Write {
     transaction: Transaction<'static, Any>,
+    connections: Connections,
     pub stamp: Stamp,
 }
 
@@ -53,39 +60,50 @@ pub enum Settled {
 impl Store {
     /// Connects and brings the tables up to date.
     pub async fn open(address: &Address) -> Result<Store> {
+        Store::open_within(address, ANSWER_TIMEOUT).await
+    }
+
+    /// The same, with other patience.
+    pub(super) async fn open_within(address: &Address, answer_timeout: Duration) -> Result<Store> {
         address.make_ready()?;
-        let mut connection = address.connect().await?;
-        MIGRATIONS.run(&mut connection).await.map_err(|error| migration_error(address, error))?;
-        connection.close().await?;
-        Ok(Store { pool: address.pool() })
+        let mut connection = answer_within(answer_timeout, address.connect()).await?;
+        let migrating = async { MIGRATIONS.run(&mut connection).await.map_err(|error| migration_error(address, error)) };
+        answer_within(MIGRATION_TIMEOUT, migrating).await?;
+        let connections = Connections::new(address.clone(), answer_timeout);
+        connections.answer(connection.close()).await?;
+        Ok(Store { connections })
     }
 
     pub async fn generation(&self) -> Result<Generation> {
-        let generation: i64 = sqlx::query_scalar(GENERATION).fetch_one(&self.pool).await?;
+        let pool = self.connections.pool();
+        let generation: i64 = self.connections.answer(sqlx::query_scalar(GENERATION).fetch_one(&pool)).await?;
         Ok(Generation(generation))
     }
 
     pub async fn load(&self) -> Result<Snapshot> {
-        let rows = sqlx::query(LOAD).fetch_all(&self.pool).await?;
+        let pool = self.connections.pool();
+        let rows = self.connections.answer(sqlx::query(LOAD).fetch_all(&pool)).await?;
         snapshot_of(&rows)
     }
 
     /// Waits for its turn among the writers of all nodes.
     pub async fn begin(&self, now_micros: i64) -> Result<Write> {
         let token = id::unique_token();
-        let mut transaction = self.pool.begin().await?;
+        let connections = self.connections.clone();
+        let mut transaction = connections.answer(connections.pool().begin()).await?;
         // As the first statement: SQLite gives a transaction that began with reading no write lock if another wrote meanwhile.
-        let generation = sqlx::query_scalar(TAKE).bind(&token).bind(now_micros).fetch_one(&mut *transaction).await?;
-        Ok(Write { transaction, stamp: Stamp { generation: Generation(generation), token } })
+        let take = sqlx::query_scalar(TAKE).bind(&token).bind(now_micros);
+        let generation = connections.answer(take.fetch_one(&mut *transaction)).await?;
+        Ok(Write { transaction, connections, stamp: Stamp { generation: Generation(generation), token } })
     }
 
     /// Makes it durable. If the answer is lost, finds out whether it was stored.
     pub async fn commit(&self, write: Write) -> Result<()> {
-        let Write { transaction, stamp } = write;
-        let Err(error) = transaction.commit().await else { return Ok(()) };
+        let Write { transaction, stamp, .. } = write;
+        let Err(error) = self.connections.answer(transaction.commit()).await else { return Ok(()) };
         match self.settle(&stamp).await {
             Ok(Settled::Stored) => Ok(()),
-            Ok(Settled::NotStored) => Err(error.into()),
+            Ok(Settled::NotStored) => Err(error),
             Ok(Settled::Unknown) | Err(_) => Err(Error::unavailable("the catalog store did not say whether the change is stored")
                 .with_cause(error)
                 .with_hint("look whether it is there before trying again")),
@@ -93,7 +111,8 @@ impl Store {
     }
 
     pub async fn settle(&self, stamp: &Stamp) -> Result<Settled> {
-        let row = sqlx::query(SETTLE).fetch_one(&self.pool).await?;
+        let pool = self.connections.pool();
+        let row = self.connections.answer(sqlx::query(SETTLE).fetch_one(&pool)).await?;
         let generation = Generation(row.try_get("generation")?);
         let token: String = row.try_get("token")?;
         Ok(match generation {
@@ -112,18 +131,19 @@ impl Write {
 
     /// All there was before this write.
     pub async fn load_base(&mut self) -> Result<Snapshot> {
-        let rows = sqlx::query(LOAD).fetch_all(&mut *self.transaction).await?;
+        let rows = self.connections.answer(sqlx::query(LOAD).fetch_all(&mut *self.transaction)).await?;
         Ok(Snapshot::of(self.base(), objects_of(&rows)?))
     }
 
     pub async fn apply(&mut self, changes: &[Change]) -> Result<()> {
         for change in changes {
             match change {
-                Change::Create(object) => put(&mut self.transaction, INSERT, object).await?,
-                Change::Replace(object) => put(&mut self.transaction, UPDATE, object).await?,
+                Change::Create(object) => self.put(INSERT, object).await?,
+                Change::Replace(object) => self.put(UPDATE, object).await?,
                 Change::Drop(id) => {
                     for statement in [DELETE, DELETE_SEEN] {
-                        sqlx::query(statement).bind(id.to_string()).execute(&mut *self.transaction).await?;
+                        let delete = sqlx::query(statement).bind(id.to_string());
+                        self.connections.answer(delete.execute(&mut *self.transaction)).await?;
                     }
                 }
             }
@@ -131,26 +151,25 @@ impl Write {
         Ok(())
     }
 
+    async fn put(&mut self, statement: &'static str, object: &Object) -> Result<()> {
+        let definition = serde_json::to_string(&object.definition)
+            .map_err(|error| Error::internal(format!("the definition of {object} cannot be written")).with_cause(error))?;
+        let put = sqlx::query(statement)
+            .bind(object.kind().namespace().as_str())
+            .bind(object.name.as_str())
+            .bind(object.kind().as_str())
+            .bind(object.sql.as_str())
+            .bind(object.created_at.timestamp_micros())
+            .bind(definition)
+            .bind(object.id.to_string());
+        self.connections.answer(put.execute(&mut *self.transaction)).await?;
+        Ok(())
+    }
+
     /// Gives the lock back now; a mere drop does so when the pool gets round to it.
     pub async fn abandon(self) -> Result<()> {
-        Ok(self.transaction.rollback().await?)
+        self.connections.answer(self.transaction.rollback()).await
     }
-}
-
-async fn put(connection: &mut AnyConnection, statement: &'static str, object: &Object) -> Result<()> {
-    let definition = serde_json::to_string(&object.definition)
-        .map_err(|error| Error::internal(format!("the definition of {object} cannot be written")).with_cause(error))?;
-    sqlx::query(statement)
-        .bind(object.kind().namespace().as_str())
-        .bind(object.name.as_str())
-        .bind(object.kind().as_str())
-        .bind(object.sql.as_str())
-        .bind(object.created_at.timestamp_micros())
-        .bind(definition)
-        .bind(object.id.to_string())
-        .execute(connection)
-        .await?;
-    Ok(())
 }
 
 fn snapshot_of(rows: &[AnyRow]) -> Result<Snapshot> {

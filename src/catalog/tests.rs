@@ -4,7 +4,9 @@ mod names;
 mod place;
 mod secrets;
 mod sharing;
+mod silence;
 mod storing;
+mod wire;
 
 use std::sync::Arc;
 

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use super::saved::{Retired, StateObject};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::lake::{AddedFile, Lake};
+use crate::lake::{AddedFile, Lake, Outcome, put_for_sure};
 use crate::model::id::unique_token;
 use crate::model::{Epoch, JobId, ObjectId, Positions};
 
@@ -28,8 +28,6 @@ const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 const HOUSEKEEPING_EPOCHS: u64 = 64;
 /// So many manifests are looked at in one round of removing old ones: a page of a listing.
 const REMOVALS_MAX: usize = 1000;
-/// How often a PUT is tried whose outcome could not be found out.
-const ATTEMPTS_MAX: u32 = 8;
 
 const FORMAT: u32 = 1;
 
@@ -39,7 +37,7 @@ pub struct Manifest {
     pub format: u32,
     pub job: JobId,
     pub epoch: Epoch,
-    /// Who wrote it: one token per run of a job.
+    /// Who wrote it: one token for all runs of a job from when a server starts it until it stops it.
     pub owner: String,
     /// Unique to this manifest, so that its writer knows it again when the answer to the PUT was lost.
     pub token: String,
@@ -56,6 +54,9 @@ pub struct Manifest {
     /// State objects that are not needed any more and are yet to be removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retired: Vec<Retired>,
+    /// The job was dropped: no epoch follows (`job::bury`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_tombstone: bool,
 }
 
 /// The state of a view after an epoch.
@@ -118,7 +119,12 @@ pub struct Manifests {
 impl Manifests {
     /// A new owner's view. It owns nothing until it has committed an epoch.
     pub fn new(lake: Lake, clock: Clock, job: JobId) -> Manifests {
-        Manifests { lake, clock, job, owner: unique_token(), cleaning: JoinSet::new() }
+        Manifests::of_owner(lake, clock, job, unique_token())
+    }
+
+    /// The same for one that may have committed epochs before.
+    pub fn of_owner(lake: Lake, clock: Clock, job: JobId, owner: String) -> Manifests {
+        Manifests { lake, clock, job, owner, cleaning: JoinSet::new() }
     }
 
     /// A manifest of this owner, to be decided.
@@ -135,6 +141,7 @@ impl Manifests {
             totals,
             state: None,
             retired: vec![],
+            is_tombstone: false,
         }
     }
 
@@ -146,17 +153,19 @@ impl Manifests {
             Some(epoch) => self.lake.store().list_with_offset(Some(&folder), &self.path(Epoch(epoch.0.saturating_sub(1)))),
             None => self.lake.store().list(Some(&folder)),
         };
-        let newest = names
+        let listed = names
             .try_fold(None, |newest: Option<Epoch>, object| async move { Ok(newest.max(epoch_of(&object.location))) })
             .await
             .map_err(|error| self.refused("list", error))?;
-        if newest < hinted {
-            return Err(self.gone(hinted.unwrap_or_default()));
+        // A list may be older than the truth, a GET is not: so it is asked for what the list does not show.
+        let mut newest = match listed.max(hinted) {
+            Some(epoch) => Some(self.read(epoch).await?.ok_or_else(|| self.gone(epoch))?),
+            None => None,
+        };
+        while let Some(later) = self.read(newest.as_ref().map_or(Epoch(1), |manifest| manifest.epoch.next())).await? {
+            newest = Some(later);
         }
-        match newest {
-            Some(epoch) => self.read(epoch).await?.map(Some).ok_or_else(|| self.gone(epoch)),
-            None => Ok(None),
-        }
+        Ok(newest)
     }
 
     /// Makes the manifest the truth. Errors mean that it is not known whether it is; the same manifest may then be decided again.
@@ -164,19 +173,12 @@ impl Manifests {
         let path = self.path(manifest.epoch);
         let body = Bytes::from(serde_json::to_vec(manifest)?);
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        let mut attempt = 1;
-        loop {
-            let error = match self.lake.store().put_opts(&path, PutPayload::from(body.clone()), options.clone()).await {
-                Ok(_) => return Ok(Decision::Committed),
-                Err(error) => error,
-            };
-            // The answer may be that of a repeat of our own write, or lost: only the object itself tells.
-            match self.read(manifest.epoch).await? {
-                Some(written) if written.token == manifest.token => return Ok(Decision::Committed),
-                Some(_) => return Ok(Decision::Lost),
-                None if attempt == ATTEMPTS_MAX => return Err(self.refused("write", error)),
-                None => attempt += 1,
-            }
+        let put = || async { self.lake.store().put_opts(&path, PutPayload::from(body.clone()), options.clone()).await.map(drop) };
+        match put_for_sure(put, || self.read(manifest.epoch)).await? {
+            Outcome::Written => Ok(Decision::Committed),
+            Outcome::Stands(written) if written.token == manifest.token => Ok(Decision::Committed),
+            Outcome::Stands(_) => Ok(Decision::Lost),
+            Outcome::Refused(error) | Outcome::Failed(error) => Err(self.refused("write", error)),
         }
     }
 
@@ -198,6 +200,19 @@ impl Manifests {
             while self.cleaning.try_join_next().is_some() {}
         }
         Ok(())
+    }
+
+    /// Removes the manifests of all earlier epochs, and the hint, which is not needed where there is one manifest.
+    pub async fn remove_before(&self, epoch: Epoch) -> Result<()> {
+        let listed = self.lake.store().list(Some(&self.folder()));
+        let is_earlier = move |object: &ObjectMeta| epoch_of(&object.location).is_some_and(|of| of < epoch);
+        let earlier = listed.try_filter(move |object| std::future::ready(is_earlier(object))).map_ok(|object| object.location).boxed();
+        let removed = self.lake.store().delete_stream(earlier).try_for_each(|_| std::future::ready(Ok(()))).await;
+        removed.map_err(|error| self.refused("remove", error))?;
+        match self.lake.store().delete(&self.hint_path()).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.refused("remove", error)),
+        }
     }
 
     /// An epoch that may not be there any more.
@@ -284,6 +299,7 @@ mod tests {
     use url::Url;
 
     use super::*;
+    use crate::flow::job::tests::shaky_store::{ShakyStore, Trouble};
 
     fn lake() -> Lake {
         Lake::with_store(Arc::new(InMemory::new()), Url::parse("memory:///lake").unwrap(), Clock::wall())
@@ -331,6 +347,37 @@ mod tests {
         }
         lake.store().delete(&owner.hint_path()).await.unwrap();
         assert_eq!(owner.newest().await.unwrap().unwrap().epoch, Epoch(3 * HOUSEKEEPING_EPOCHS + 5));
+    }
+
+    #[tokio::test]
+    async fn the_newest_is_found_though_a_list_does_not_show_it() {
+        let (store, job) = (ShakyStore::new(Arc::new(InMemory::new())), JobId::new());
+        let lake = Lake::with_store(store.clone(), Url::parse("memory:///lake").unwrap(), Clock::wall());
+        let mut owner = owner(&lake, job);
+        for epoch in 1..=HOUSEKEEPING_EPOCHS + 3 {
+            let manifest = draft(&owner, epoch);
+            owner.decide(&manifest).await.unwrap();
+            owner.retire(manifest.epoch).await.unwrap();
+            store.play("/manifest", &[Trouble::EmptyList]);
+            assert_eq!(owner.newest().await.unwrap().as_ref(), Some(&manifest));
+            assert!(store.is_through());
+        }
+    }
+
+    /// S3 says 409 while another PUT of the same object is under way, also where that one comes to nothing.
+    #[tokio::test]
+    async fn a_false_conflict_is_waited_out() {
+        let (store, job) = (ShakyStore::new(Arc::new(InMemory::new())), JobId::new());
+        let lake = Lake::with_store(store.clone(), Url::parse("memory:///lake").unwrap(), Clock::wall());
+        let owner = owner(&lake, job);
+        for _ in 0..100 {
+            // The PUT, and the look at what stands there.
+            store.play("/manifest/", &[Trouble::FalseConflict, Trouble::Nothing]);
+        }
+        // It has its turn on this thread when somebody waits, and a store in memory never does.
+        let calming = tokio::spawn(async move { store.calm() });
+        assert_eq!(owner.decide(&draft(&owner, 1)).await.unwrap(), Decision::Committed);
+        calming.await.unwrap();
     }
 
     #[tokio::test]

@@ -69,11 +69,6 @@ impl RecordsBuilder {
         self.len() == 0
     }
 
-    /// Payload bytes so far.
-    pub fn bytes(&self) -> usize {
-        self.payload.values_slice().len()
-    }
-
     pub fn finish(mut self) -> Records {
         Records {
             payload: self.payload.finish(),

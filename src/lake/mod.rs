@@ -20,6 +20,7 @@ mod location;
 mod table;
 
 mod commit;
+mod conditional_put;
 mod log;
 mod protocol;
 mod rewrite;
@@ -30,6 +31,7 @@ mod snapshot;
 mod file_list;
 mod file_stats;
 
+mod noting_store;
 mod writer;
 
 mod scan;
@@ -40,7 +42,8 @@ mod changes;
 mod tests;
 
 pub use changes::{ChangeFeed, ChangePart};
-pub use commit::{AddedFile, AppTransaction, Commit, Committed, Operation};
+pub use commit::{AddedFile, AppTransaction, Commit, Committed, Operation, check_young};
+pub use conditional_put::{Outcome, put_for_sure};
 pub use file_list::Totals;
 pub use rewrite::{DataFile, RemovedFile, Rewrite, RewritingTurn, Rewritten};
 pub use root::Lake;

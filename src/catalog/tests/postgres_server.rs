@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use tempfile::TempDir;
 
-const USER: &str = "lakewire";
+pub const USER: &str = "lakewire";
 /// Whom the server runs as if we are root, for PostgreSQL refuses root.
 const SYSTEM_USER: &str = "postgres";
 
@@ -63,6 +63,11 @@ impl PostgresServer {
         let output = output.expect("createdb can be started");
         assert!(output.status.success(), "createdb failed: {}", String::from_utf8_lossy(&output.stderr));
         format!("postgres:///{name}?host={}&user={USER}", socket.display())
+    }
+
+    /// Where it listens.
+    pub fn socket(&self) -> PathBuf {
+        self.socket_folder().join(".s.PGSQL.5432")
     }
 
     fn start(programs: PathBuf) -> PostgresServer {

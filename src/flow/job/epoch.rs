@@ -14,10 +14,11 @@ use super::super::manifest::{Decision, Manifest, Manifests, PreparedCommit, Save
 use super::super::rejects;
 use super::super::saved::Retired;
 use super::super::target::{Target, TargetSpec};
-use super::{JobSpec, JobStatus};
-use crate::error::{Error, Result, SqlState};
+use super::ownership::taken_over;
+use super::{JobSpec, JobStatus, StandingOrders};
+use crate::error::{Error, Result};
 use crate::fault::{self, crash_point};
-use crate::lake::{AppTransaction, Commit, Lake, Operation};
+use crate::lake::{AppTransaction, Commit, Lake, Operation, check_young};
 use crate::model::{Epoch, Name, ObjectId, Positions, SchemaMode};
 
 /// An epoch is committed early when it holds this much, whatever its interval.
@@ -34,6 +35,8 @@ pub struct OpenEpoch<'a> {
     rejects: Target,
     due: Instant,
     payload_bytes: u64,
+    /// It was tried to decide the epoch: its files and state objects may be named, or come to be named, by a manifest.
+    may_be_decided: bool,
 }
 
 /// What a job goes on from, and what an epoch is to hold beside the rejects.
@@ -49,9 +52,21 @@ pub struct Contents {
 
 impl<'a> OpenEpoch<'a> {
     /// Finds the last committed epoch, makes sure that it is published, and opens the next.
-    pub async fn recover(spec: &'a JobSpec, services: &'a FlowServices, status: &'a JobStatus) -> Result<(OpenEpoch<'a>, Contents)> {
-        let manifests = Manifests::new(services.lake.clone(), services.clock.clone(), spec.job);
+    ///
+    /// Errors: `State` if an earlier run of this server had the job and another server has taken it over since.
+    pub async fn recover(
+        spec: &'a JobSpec,
+        services: &'a FlowServices,
+        status: &'a JobStatus,
+        standing: &mut StandingOrders,
+    ) -> Result<(OpenEpoch<'a>, Contents)> {
+        let owner = standing.ownership.owner().to_string();
+        let manifests = Manifests::of_owner(services.lake.clone(), services.clock.clone(), spec.job, owner);
         let newest = manifests.newest().await?;
+        if newest.as_ref().is_some_and(|manifest| manifest.is_tombstone) {
+            return Err(dropped(spec));
+        }
+        standing.ownership.check(spec, &manifests, newest.as_ref()).await?;
         for location in spec.target_location().into_iter().chain([rejects::LOCATION]) {
             let published = services.lake.table(location)?.refresh().await?.transaction(&spec.job.to_string());
             manifests.check_published(published, newest.as_ref())?;
@@ -68,18 +83,20 @@ impl<'a> OpenEpoch<'a> {
         };
         let rejects = Target::open(rejects_spec(&services.lake)?).await?;
         let due = Instant::now() + spec.commit_interval;
-        let epoch = OpenEpoch { spec, services, status, manifests, committed, totals, rejects, due, payload_bytes: 0 };
+        let epoch =
+            OpenEpoch { spec, services, status, manifests, committed, totals, rejects, due, payload_bytes: 0, may_be_decided: false };
         Ok((epoch, contents))
     }
 
     /// Commits an epoch in which nothing happens: from here on whoever owned the job before loses its next PUT and stops.
-    pub async fn take_over(&mut self, contents: Contents) -> Result<()> {
+    pub async fn take_over(&mut self, contents: Contents, standing: &mut StandingOrders) -> Result<()> {
         let manifest = self.draft(contents, vec![]);
+        standing.ownership.claim(manifest.epoch);
         match self.manifests.decide(&manifest).await? {
             Decision::Committed => {}
-            // The former owner was not yet asleep. Whoever takes over begins again from what it committed.
+            // The former owner was not yet asleep, or an earlier PUT of ours came late. Whoever takes over begins again from what was committed.
             Decision::Lost => {
-                return Err(Error::unavailable("the job's former owner committed an epoch while the job was taken over")
+                return Err(Error::unavailable("another epoch was committed while the job was taken over")
                     .with_hint("nothing is lost: taking over is tried again"));
             }
         }
@@ -138,11 +155,11 @@ impl<'a> OpenEpoch<'a> {
 
     /// Seal, decide, publish, acknowledge. After an error it is not known how far it came: the job must recover.
     pub async fn commit(&mut self, mut contents: Contents) -> Result<()> {
-        let rejects = PreparedCommit { table: rejects::LOCATION.to_string(), files: self.rejects.seal().await? };
+        let commits = self.seal(contents.target.take()).await?;
         crash_point(fault::EPOCH_FILES_WRITTEN);
-        let commits = contents.target.take().into_iter().chain([rejects]).collect();
         let manifest = self.draft(contents, commits);
         crash_point(fault::EPOCH_SEALED);
+        self.may_be_decided = true;
         decide(self.spec, &self.manifests, &manifest).await?;
         crash_point(fault::EPOCH_DECIDED);
         publish(&self.services.lake, &manifest).await?;
@@ -153,7 +170,35 @@ impl<'a> OpenEpoch<'a> {
         self.status.committed(self.committed, &self.totals, manifest.committed_at_micros);
         self.due = Instant::now() + self.spec.commit_interval;
         self.payload_bytes = 0;
+        self.may_be_decided = false;
         Ok(())
+    }
+
+    /// The files of the target, which are finished, and those of the rejects. An epoch that has slept for so long that a vacuum may have taken
+    /// them begins anew. After an error none of them is left.
+    async fn seal(&mut self, target: Option<PreparedCommit>) -> Result<Vec<PreparedCommit>> {
+        let mut commits: Vec<_> = target.into_iter().collect();
+        let sealed = self.rejects.seal().await.and_then(|files| {
+            commits.push(PreparedCommit { table: rejects::LOCATION.to_string(), files });
+            check_young(commits.iter().flat_map(|commit| &commit.files), self.services.clock.now())
+        });
+        match sealed {
+            Ok(()) => Ok(commits),
+            Err(error) => {
+                discard(&self.services.lake, &commits).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// After an error that ends the run: gives up the rejects' files, if nothing names them. Returns whether the same holds for all else that
+    /// was written for the epoch.
+    pub async fn give_up(&mut self) -> Abandoned {
+        self.rejects.discard().await;
+        match self.may_be_decided {
+            true => Abandoned::Perhaps,
+            false => Abandoned::ForSure,
+        }
     }
 
     fn draft(&self, contents: Contents, commits: Vec<PreparedCommit>) -> Manifest {
@@ -162,22 +207,33 @@ impl<'a> OpenEpoch<'a> {
     }
 }
 
+/// Whether nothing names what was written for an epoch that a run did not get to the end of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Abandoned {
+    ForSure,
+    /// The decision was tried. Its outcome may not be known.
+    Perhaps,
+}
+
+/// A disk that is full is not to be filled by trying again and again.
+async fn discard(lake: &Lake, commits: &[PreparedCommit]) {
+    for commit in commits {
+        if let Ok(table) = lake.table(&commit.table) {
+            table.discard(&commit.files).await;
+        }
+    }
+}
+
 /// The commit point.
 async fn decide(spec: &JobSpec, manifests: &Manifests, manifest: &Manifest) -> Result<()> {
     match manifests.decide(manifest).await? {
         Decision::Committed => Ok(()),
-        Decision::Lost => Err(Error::state("another server has taken the job over")
-            .with_state(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE)
-            .with_detail(format!("it committed epoch {} of job {}", manifest.epoch, manifest.job))
-            .with_hint(format!(
-                "nothing is lost: the job goes on over there; ALTER {} … RESUME takes it back",
-                spec.kind().to_uppercase()
-            ))),
+        Decision::Lost => Err(taken_over(spec, manifest.epoch)),
     }
 }
 
 /// Makes a committed epoch visible. Any number of times: the log of each table says whether it has it.
-async fn publish(lake: &Lake, manifest: &Manifest) -> Result<()> {
+pub(super) async fn publish(lake: &Lake, manifest: &Manifest) -> Result<()> {
     for (nth, prepared) in manifest.commits.iter().enumerate() {
         if !prepared.files.is_empty() {
             let transaction = AppTransaction { app_id: manifest.job.to_string(), version: manifest.epoch.0 as i64 };
@@ -190,6 +246,12 @@ async fn publish(lake: &Lake, manifest: &Manifest) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn dropped(spec: &JobSpec) -> Error {
+    Error::state(format!("{} \"{}\" was dropped on another server", spec.kind(), spec.name))
+        .with_detail(format!("job {} is over", spec.job))
+        .with_hint("nothing is to be done: this server forgets it when it is started again")
 }
 
 fn rejects_spec(lake: &Lake) -> Result<TargetSpec> {

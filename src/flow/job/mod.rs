@@ -3,11 +3,15 @@
 //! Both read sources through the shared reader (`inputs`) and commit by one protocol (`epoch`); what they do between is their own
 //! (`pipeline`, `view`).
 
+mod burial;
 mod epoch;
 mod inputs;
+mod ownership;
 mod pipeline;
 mod spec;
 mod status;
+#[cfg(test)]
+pub mod tests;
 pub mod view;
 
 use std::time::Duration;
@@ -17,8 +21,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::FlowServices;
 use crate::error::Result;
 
+use ownership::Ownership;
 use spec::Work;
 
+pub use burial::bury;
 pub use spec::{JobSpec, schema_of, target_of};
 pub use status::{InputStatus, JobState, JobStatus, Status};
 
@@ -33,7 +39,7 @@ pub enum Control {
     Stop,
 }
 
-/// Orders that outlive a run that fails and is tried again.
+/// What outlives a run that fails and is tried again.
 #[derive(Default)]
 pub struct StandingOrders {
     waiting: Vec<oneshot::Sender<()>>,
@@ -41,6 +47,8 @@ pub struct StandingOrders {
     pub is_stopping: bool,
     /// What a view has saved is of no use any more: the next run begins anew.
     is_outdated: bool,
+    /// Whoever was overtaken does not take the job back by being tried again.
+    ownership: Ownership,
 }
 
 impl StandingOrders {

@@ -5,7 +5,7 @@
 //! 2. `work` hands batches from the shared reader through the query into the target's files, and rejects into theirs.
 //! 3. `commit` ends an epoch: files, manifest, publication (`epoch.rs`). When it is due says `Epoch`.
 //!
-//! Nothing here is remembered between runs but what the manifests say.
+//! Nothing here is remembered between runs but what the manifests say, and whether this server was overtaken.
 
 use std::sync::Arc;
 
@@ -38,14 +38,18 @@ pub async fn run(
     control: &mut mpsc::Receiver<Control>,
     standing: &mut StandingOrders,
 ) -> Result<()> {
-    let (epoch, found) = OpenEpoch::recover(spec, services, status).await?;
+    let (epoch, found) = OpenEpoch::recover(spec, services, status, standing).await?;
     let target = Target::open(pipeline.target.clone()).await?;
     let inputs = Inputs::open(&spec.sources, &services.feeds, found.positions).await?;
     let mut job = Job { spec, pipeline, services, status, epoch, target, inputs, compiled: None };
-    job.epoch.take_over(Contents { positions: job.inputs.positions(), ..Contents::default() }).await?;
+    job.epoch.take_over(Contents { positions: job.inputs.positions(), ..Contents::default() }, standing).await?;
     status.running(job.inputs.status());
     services.events.add(EventKind::JobStarted, spec.name.as_str(), &format!("running from epoch {}", job.epoch.number()));
-    job.work(control, standing).await
+    let ended = job.work(control, standing).await;
+    if ended.is_err() {
+        job.give_up().await;
+    }
+    ended
 }
 
 struct Job<'a> {
@@ -175,6 +179,12 @@ impl Job<'_> {
         }
         self.status.inputs(self.inputs.status());
         Ok(())
+    }
+
+    /// After an error: what is not sealed yet, and what sealed files are still in the target's hands, are named by nothing.
+    async fn give_up(&mut self) {
+        self.target.discard().await;
+        self.epoch.give_up().await;
     }
 
     async fn answer_flushes(&mut self, standing: &mut StandingOrders) -> Result<()> {

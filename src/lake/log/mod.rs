@@ -30,14 +30,6 @@ pub struct CommitFile {
     pub actions: Vec<Action>,
 }
 
-/// What came of trying to write a version.
-#[derive(Debug)]
-pub enum Put {
-    Written,
-    /// The store says that the version exists, or did not say what became of the write. Read it back: it may even be our own.
-    Doubtful(object_store::Error),
-}
-
 impl Log {
     pub fn new(store: Arc<dyn ObjectStore>, table: &Path) -> Log {
         Log { store, folder: table.clone().join("_delta_log") }
@@ -58,14 +50,10 @@ impl Log {
         }
     }
 
-    /// Writes a version if nobody has. Never overwrites.
-    pub async fn put(&self, commit: &CommitFile) -> Result<Put> {
-        let body = to_lines(&commit.actions)?;
+    /// Writes a version, given as lines, if nobody has. Never overwrites. After an error read it back: it may even be there, by ourselves.
+    pub async fn put(&self, version: i64, lines: Bytes) -> object_store::Result<()> {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        match self.store.put_opts(&self.commit_path(commit.version), body.into(), options).await {
-            Ok(_) => Ok(Put::Written),
-            Err(error) => Ok(Put::Doubtful(error)),
-        }
+        self.store.put_opts(&self.commit_path(version), lines.into(), options).await.map(drop)
     }
 
     fn commit_path(&self, version: i64) -> Path {
@@ -107,7 +95,7 @@ impl CommitFile {
     }
 }
 
-fn to_lines(actions: &[Action]) -> Result<Vec<u8>> {
+pub fn to_lines(actions: &[Action]) -> Result<Vec<u8>> {
     let mut body = Vec::new();
     for action in actions {
         serde_json::to_writer(&mut body, action)?;

@@ -52,7 +52,8 @@ impl<'a> Place<'a> {
 }
 
 impl<'a> SequenceNumber<'a> {
-    fn from_text(text: &'a str) -> Option<SequenceNumber<'a>> {
+    /// `None` for what is no number.
+    pub fn from_text(text: &'a str) -> Option<SequenceNumber<'a>> {
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }

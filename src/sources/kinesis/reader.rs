@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::failure::{Failure, Meaning};
 use super::pace::{Outlook, Pace};
 use super::patience::Patience;
-use super::place::Place;
+use super::place::{Place, SequenceNumber};
 use super::shards::partition_id;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -78,7 +78,11 @@ impl ShardReader {
             None => self.new_iterator().await?,
         };
         self.iterator = Some(iterator.clone());
-        Ok(self.client.get_records().shard_iterator(iterator).limit(RECORDS_MAX).send().await?)
+        let answer = self.client.get_records().shard_iterator(iterator).limit(RECORDS_MAX).send().await?;
+        match answer.records.iter().all(|record| SequenceNumber::from_text(&record.sequence_number).is_some()) {
+            true => Ok(answer),
+            false => Err(Failure::odd_answer("the service gave a record without a sequence number")),
+        }
     }
 
     async fn new_iterator(&self) -> Result<String, Failure> {
@@ -96,21 +100,27 @@ impl ShardReader {
         answer.shard_iterator.ok_or_else(|| Failure::odd_answer("the service gave no shard iterator"))
     }
 
+    /// The service may give a record again, also within one answer, and it may go back: what was handed out is passed over. In a shard, the
+    /// numbers grow from record to record.
     fn take_in(&mut self, answer: GetRecordsOutput) -> Batch {
         self.patience.succeeded();
+        let fetched_bytes = answer.records.iter().map(|record| record.data.as_ref().len()).sum();
+        let is_quiet = answer.records.is_empty();
         let mut records = RecordsBuilder::default();
         for record in answer.records {
-            self.next = self.push(&mut records, record);
+            if SequenceNumber::from_text(&record.sequence_number).is_some_and(|number| Place::After(number) > self.place()) {
+                self.next = self.push(&mut records, record);
+            }
         }
         self.ended = answer.next_shard_iterator.is_none();
         self.iterator = answer.next_shard_iterator;
         self.behind.milliseconds = answer.millis_behind_latest.and_then(|millis| u64::try_from(millis).ok());
         let outlook = match self.behind.milliseconds {
             Some(0) => Outlook::CaughtUp,
-            None if records.is_empty() => Outlook::CaughtUp,
+            None if is_quiet => Outlook::CaughtUp,
             _ => Outlook::MoreWaiting,
         };
-        self.due = Instant::now() + self.pace.gap(records.bytes(), outlook);
+        self.due = Instant::now() + self.pace.gap(fetched_bytes, outlook);
         self.batch(records)
     }
 

@@ -97,6 +97,40 @@ async fn an_expired_iterator_is_renewed_after_the_last_record() {
 }
 
 #[tokio::test]
+async fn a_record_that_is_given_again_is_passed_over() {
+    let fake = FakeKinesis::with_stream().await;
+    fake.answer("GetShardIterator", json!({"ShardIterator": "i1"}));
+    // From before the place that was asked for, twice in one answer, and with another number of digits.
+    fake.answer("GetRecords", records(&[("3", "x"), ("4", "x"), ("7", "a"), ("0007", "x"), ("5", "x"), ("10", "b")], Some("i2"), 1));
+    fake.answer("GetRecords", records(&[("7", "x"), ("10", "x")], Some("i3"), 1));
+    fake.answer("GetRecords", records(&[("10", "x"), ("11", "c\nc"), ("11", "x")], Some("i4"), 1));
+    fake.refuse("GetRecords", 400, "ExpiredIteratorException");
+    fake.answer("GetShardIterator", json!({"ShardIterator": "i5"}));
+    fake.answer("GetRecords", records(&[("11", "x"), ("12", "d")], None, 0));
+    let source = fake.open(clock()).await.unwrap();
+    let mut reader = reader(&*source, "4").await;
+
+    let batch = reader.next().await.unwrap();
+    assert_eq!((payloads(&batch), batch.next.as_str()), (vec!["a", "b"], "10"));
+    let nothing = reader.next().await.unwrap();
+    assert_eq!((nothing.records.len(), nothing.next.as_str(), nothing.ended), (0, "10", false));
+    // A record that holds several stays whole.
+    assert_eq!(payloads(&something(&mut *reader).await), ["c\nc"]);
+    let last = something(&mut *reader).await;
+    assert_eq!((payloads(&last), last.next.as_str(), last.ended), (vec!["d"], "12", true));
+}
+
+#[tokio::test]
+async fn a_record_without_a_number_is_never_passed_over() {
+    let fake = FakeKinesis::with_stream().await;
+    fake.answer("GetShardIterator", json!({"ShardIterator": "i1"}));
+    fake.answer("GetRecords", records(&[("7", "a"), ("", "b")], Some("i2"), 0));
+    fake.answer("GetRecords", records(&[("7", "a"), ("8", "b")], Some("i2"), 0));
+    let source = fake.open(clock()).await.unwrap();
+    assert_eq!(payloads(&something(&mut *reader(&*source, "4").await).await), ["a", "b"]);
+}
+
+#[tokio::test]
 async fn throttling_and_server_errors_are_waited_out() {
     let fake = FakeKinesis::with_stream().await;
     fake.refuse("GetShardIterator", 400, "ProvisionedThroughputExceededException");

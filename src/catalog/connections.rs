@@ -1,0 +1,61 @@
+//! The connections to the catalog store, and how long its answers are waited for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use sqlx::AnyPool;
+use tokio::time::timeout;
+
+use super::address::Address;
+use crate::error::{Error, Result, SqlState};
+
+/// Longer than the store itself waits for a lock, and the pool for a connection: what they say tells more.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Connections(Arc<Shared>);
+
+struct Shared {
+    address: Address,
+    pool: RwLock<AnyPool>,
+    answer_timeout: Duration,
+}
+
+impl Connections {
+    pub fn new(address: Address, answer_timeout: Duration) -> Connections {
+        let pool = RwLock::new(address.pool());
+        Connections(Arc::new(Shared { address, pool, answer_timeout }))
+    }
+
+    pub fn pool(&self) -> AnyPool {
+        self.0.pool.read().clone()
+    }
+
+    /// Waits for the store, but not for ever: of a connection that was cut off without a word nothing comes, not even an end.
+    ///
+    /// Errors: `Unavailable`, also where nothing came in time. Then it is not known what became of the call.
+    pub async fn answer<T>(&self, call: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T> {
+        match timeout(self.0.answer_timeout, call).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => {
+                // The pool tests a connection that comes back to it, and would wait as long for that: it is left to itself.
+                *self.0.pool.write() = self.0.address.pool();
+                Err(no_answer(self.0.answer_timeout))
+            }
+        }
+    }
+}
+
+/// For a call outside of the pool.
+pub async fn answer_within<T>(limit: Duration, call: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(limit, call).await.unwrap_or_else(|_| Err(no_answer(limit)))
+}
+
+fn no_answer(limit: Duration) -> Error {
+    Error::unavailable("the catalog store does not answer")
+        .with_state(SqlState::CONNECTION_FAILURE)
+        .with_detail(format!("nothing came back for {} seconds", limit.as_secs()))
+        .with_hint("look whether its server and the network are well; what is running is tried again by itself")
+}
