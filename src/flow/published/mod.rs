@@ -225,8 +225,7 @@ impl Published {
         // What another run showed and did not commit may never have been.
         shown.versions.retain(|earlier| earlier.stamp.run == version.stamp.run);
         shown.versions.push_back(version.clone());
-        let is_over = |oldest: &Version| version.written.saturating_sub(oldest.written) > version.rows.max(ROWS_SINCE_MIN);
-        while shown.versions.len() > VERSIONS_KEPT || shown.versions.front().is_some_and(|oldest| is_over(oldest)) {
+        while shown.versions.len() > VERSIONS_KEPT || shown.versions.front().is_some_and(|oldest| version.shares_little_with(oldest)) {
             shown.versions.pop_front();
         }
         drop(shown);
@@ -236,10 +235,11 @@ impl Published {
     /// An epoch was committed that ends with this version.
     pub fn committed(&self, epoch: Epoch, version: Arc<Version>) {
         let mut shown = self.shown.lock();
-        shown.boundaries.push_back(Boundary { epoch, version });
-        if shown.boundaries.len() > BOUNDARIES_KEPT {
+        let is_over = |oldest: &Boundary| version.shares_little_with(&oldest.version);
+        while shown.boundaries.len() >= BOUNDARIES_KEPT || shown.boundaries.len() > 1 && shown.boundaries.front().is_some_and(is_over) {
             shown.boundaries.pop_front();
         }
+        shown.boundaries.push_back(Boundary { epoch, version });
         drop(shown);
         self.tell();
     }
@@ -271,6 +271,14 @@ impl Version {
     /// Before anything was there.
     pub fn empty(schema: SchemaRef) -> Version {
         Version { stamp: Stamp::default(), schema, chunks: vec![], rows: 0, written: 0, seen: Seen::default() }
+    }
+
+    /// Whether so much was written since an older version that it takes as much memory again to keep that one, with what it was computed from.
+    fn shares_little_with(&self, older: &Version) -> bool {
+        let sum =
+            |version: &Version, of: fn(&Version) -> u64| of(version) + version.seen.views.values().map(|below| of(below)).sum::<u64>();
+        let written = |version| sum(version, |version| version.written);
+        written(self).saturating_sub(written(older)) > sum(self, |version| version.rows).max(ROWS_SINCE_MIN)
     }
 
     pub fn schema(&self) -> &SchemaRef {
@@ -320,6 +328,13 @@ mod tests {
         let published = Published::default();
         versions(20, ROWS_SINCE_MIN as i64 / 4).into_iter().for_each(|version| published.publish(version));
         assert_eq!(published.versions().len(), 5);
+        // Nor does a small view hold what large ones had.
+        let (above, below) = (Published::default(), ObjectId::new());
+        for version in versions(20, ROWS_SINCE_MIN as i64 / 4) {
+            let (stamp, answer) = (version.stamp, Answer::new(version.schema.clone()).unwrap());
+            above.publish(Arc::new(Version::new(stamp, &answer, Seen::of(Bases::new(), [(below, version)]))));
+        }
+        assert_eq!(above.versions().len(), 5);
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl Upstream {
     /// The version that the reader's last epoch has.
     pub async fn seen(&self, services: &FlowServices) -> Result<Arc<Version>> {
         let Some(epoch) = self.position else { return Ok(Arc::new(Version::empty(self.schema.clone()))) };
-        if let Some(boundary) = self.published.boundaries().into_iter().find(|boundary| boundary.epoch == epoch) {
+        if let Some(boundary) = self.published.boundaries().into_iter().rev().find(|boundary| boundary.epoch == epoch) {
             return Ok(boundary.version);
         }
         let manifest = Manifests::new(services.lake.clone(), services.clock.clone(), self.job).read(epoch).await?;

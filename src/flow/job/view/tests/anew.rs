@@ -155,3 +155,36 @@ async fn a_table_that_was_made_anew_is_read_from_its_beginning() {
         house.supervisor.stop(view.id).await;
     }
 }
+
+/// Commits of other writers may mark rows as deleted, and say nowhere which: what is there after them can be read all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_followed_is_read_as_it_is() {
+    let (store, folder) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
+    let house = House::open(&store, &folder).await;
+    let table = house.table().await;
+    let view = house.view("sums", SUMS, &table, [&["k", "v"], &["k", "s"]]).await;
+    house.insert(&[(1, 1)]).await;
+    house.flush().await;
+    house.supervisor.stop(view.id).await;
+    let log = |version: i64| Path::from(format!("lake/t/_delta_log/{version:020}.json"));
+    let first = store.get(&log(1)).await.unwrap().bytes().await.unwrap();
+    let added = std::str::from_utf8(&first).unwrap().lines().find(|line| line.contains("\"add\"")).unwrap();
+    let mut marked: serde_json::Value = serde_json::from_str(added).unwrap();
+    let vector = serde_json::json!({ "storageType": "i", "pathOrInlineDv": "x", "sizeInBytes": 1, "cardinality": 1 });
+    let remove = |vector: Option<&serde_json::Value>| {
+        let mut remove = serde_json::json!({ "path": marked["add"]["path"], "dataChange": true, "size": marked["add"]["size"] });
+        if let Some(vector) = vector {
+            remove["deletionVector"] = vector.clone();
+        }
+        serde_json::json!({ "remove": remove })
+    };
+    let (whole, rest) = (remove(None), remove(Some(&vector)));
+    marked["add"]["deletionVector"] = vector;
+    store.put(&log(2), format!("{whole}\n{marked}").into()).await.unwrap();
+    store.put(&log(3), rest.to_string().into()).await.unwrap();
+    let house = House::open(&store, &folder).await;
+    house.insert(&[(2, 2)]).await;
+    house.wait_for(&view, &sums(&[(2, 2)])).await;
+    house.flush().await;
+    assert_eq!(house.times(EventKind::ViewComputedAnew), 1);
+}
