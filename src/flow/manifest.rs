@@ -15,6 +15,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
+use super::published::Bases;
 use super::saved::{Retired, StateObject};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -60,7 +61,7 @@ pub struct Manifest {
 }
 
 /// The state of a view after an epoch.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SavedState {
     /// Of the plan and of what its states look like: what another plan saved is of no use.
     pub fingerprint: String,
@@ -68,6 +69,39 @@ pub struct SavedState {
     pub now_micros: i64,
     /// The objects that together are the state, the oldest first.
     pub objects: Vec<StateObject>,
+    /// Whether there was a tick. Before the first there are no objects.
+    #[serde(default = "always")]
+    pub has_begun: bool,
+    /// What the state was computed from, directly or not.
+    #[serde(default)]
+    pub bases: Bases,
+    /// While a view is computed anew: what readers are shown until it has caught up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<ShownBefore>,
+}
+
+/// The answer of a view as an earlier computation left it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShownBefore {
+    /// Of their parts only those of the answer.
+    pub objects: Vec<StateObject>,
+    pub bases: Bases,
+}
+
+fn always() -> bool {
+    true
+}
+
+impl SavedState {
+    /// What has the answer that readers are shown.
+    pub fn shown_objects(&self) -> &[StateObject] {
+        self.before.as_ref().map_or(&self.objects, |before| &before.objects)
+    }
+
+    /// What that answer was computed from.
+    pub fn shown_bases(&self) -> &Bases {
+        self.before.as_ref().map_or(&self.bases, |before| &before.bases)
+    }
 }
 
 /// Files to be added to one table, with `txn(appId = job, version = epoch)`.

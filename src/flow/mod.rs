@@ -28,6 +28,10 @@ pub mod target;
 #[path = "../../tests/views/mod.rs"]
 mod views;
 
+use std::sync::Arc;
+
+use datafusion::execution::runtime_env::RuntimeEnv;
+
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::lake::Lake;
@@ -44,4 +48,6 @@ pub struct FlowServices {
     pub feeds: Feeds,
     pub events: EventLog,
     pub views: Views,
+    /// Memory and object stores, shared with queries.
+    pub runtime: Arc<RuntimeEnv>,
 }

@@ -5,7 +5,7 @@
 //! manifest names was left behind by a stop and means nothing. A state gets a new base when what changed since the last outgrows it.
 //! Objects that are not needed any more are removed some time later, in the background.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::time::Duration;
 
@@ -22,7 +22,9 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use super::engine::State;
+use super::job::view::ANSWER;
 use super::manifest::SavedState;
+use super::published::Answer;
 use crate::error::{Error, Result, SqlState};
 use crate::lake::Lake;
 use crate::model::id::unique_token;
@@ -30,8 +32,9 @@ use crate::model::{Changes, Epoch, JobId};
 
 /// An object is closed when it has so many bytes; a part is never cut.
 const OBJECT_BYTES_MAX: usize = 64 << 20;
-/// Rows of one part.
+/// Rows of one part, and roughly its bytes.
 const PART_ROWS_MAX: usize = 1 << 20;
+const PART_BYTES_MAX: usize = 32 << 20;
 /// A base is not worth its PUT for less.
 const BASE_ROWS_MIN: u64 = 1024;
 /// With more parts since its base a state gets a new one, so that manifests stay small.
@@ -99,36 +102,45 @@ impl StateStore {
         &self.retired
     }
 
-    /// Writes what changed since the last time. Nothing is saved before a manifest names it.
+    /// Writes what changed since the last time, object by object. Nothing is saved before a manifest names it.
     pub async fn write(&mut self, epoch: Epoch, states: Vec<(String, &mut dyn State)>, now_micros: i64) -> Result<()> {
-        let mut bodies = vec![];
         let mut open = OpenObject::new(epoch);
+        let mut written = vec![];
         for (name, state) in states {
-            if let Some((kind, changes)) = self.to_save(&name, state)? {
-                if kind == PartKind::Base {
-                    self.forget(&name, epoch, now_micros);
-                }
-                for part in slices(&changes, kind) {
-                    open.add(&name, kind, &part)?;
-                    if open.bytes.len() >= OBJECT_BYTES_MAX {
-                        bodies.push(std::mem::replace(&mut open, OpenObject::new(epoch)));
-                    }
+            let Some((kind, changes)) = self.to_save(&name, state)? else { continue };
+            if kind == PartKind::Base {
+                self.forget(&name, epoch, now_micros);
+            }
+            for part in slices(&changes, kind) {
+                open.add(&name, kind, &part)?;
+                if open.bytes.len() >= OBJECT_BYTES_MAX {
+                    let full = std::mem::replace(&mut open, OpenObject::new(epoch));
+                    written.push(self.put(full).await?);
                 }
             }
         }
-        bodies.push(open);
-        for OpenObject { object, bytes } in bodies.into_iter().filter(|open| !open.object.parts.is_empty()) {
-            let path = self.path(&object.name);
-            self.unnamed.push(object.name.clone());
-            self.lake.store().put(&path, PutPayload::from(bytes)).await.map_err(|error| refused("write", self.job, error))?;
-            self.objects.push(object);
+        if !open.object.parts.is_empty() {
+            written.push(self.put(open).await?);
         }
+        self.objects.append(&mut written);
         Ok(())
     }
 
-    /// The saved changes of each state, the oldest first.
-    pub async fn read(&self) -> Result<BTreeMap<String, Vec<Changes>>> {
-        read(&self.lake, self.job, &self.objects, |_| true).await
+    async fn put(&mut self, OpenObject { object, bytes }: OpenObject) -> Result<StateObject> {
+        let path = self.path(&object.name);
+        self.unnamed.push(object.name.clone());
+        self.lake.store().put(&path, PutPayload::from(bytes)).await.map_err(|error| refused("write", self.job, error))?;
+        Ok(object)
+    }
+
+    /// Hands on the saved changes of the states, part by part: of each state the oldest first.
+    pub async fn read(&self, take: impl FnMut(&str, &Changes) -> Result<()>) -> Result<()> {
+        read(&self.lake, self.job, &self.objects, |_| true, take).await
+    }
+
+    /// Objects that the next manifest will not name.
+    pub fn retire(&mut self, objects: Vec<StateObject>, epoch: Epoch, now_micros: i64) {
+        self.retired.extend(objects.into_iter().map(|object| retire(object, epoch, now_micros)));
     }
 
     /// Removes what no manifest names nor will: the epoch it was written for was given up before it was tried to decide it.
@@ -143,8 +155,8 @@ impl StateStore {
     }
 
     /// After an epoch was committed: now and then removes objects that nobody needs. `needed_from` is the oldest epoch that another job goes
-    /// on from.
-    pub fn clean(&mut self, epoch: Epoch, needed_from: Option<Epoch>, now: DateTime<Utc>) {
+    /// on from, `shown` names objects that the manifests name beside the state.
+    pub fn clean(&mut self, epoch: Epoch, needed_from: Option<Epoch>, shown: Vec<String>, now: DateTime<Utc>) {
         self.unnamed.clear();
         while self.cleaning.try_join_next().is_some() {}
         let is_over = |retired: &Retired| {
@@ -162,17 +174,18 @@ impl StateStore {
             });
         }
         if epoch.0.is_multiple_of(LISTING_EPOCHS) {
-            self.remove_orphans(now - KEPT);
+            self.remove_orphans(shown, now - KEPT);
         }
     }
 
     /// Removes what no manifest names. Whatever is young may be named by one that is about to be written.
-    fn remove_orphans(&mut self, older_than: DateTime<Utc>) {
+    fn remove_orphans(&mut self, shown: Vec<String>, older_than: DateTime<Utc>) {
         let named: BTreeSet<Path> = self
             .objects
             .iter()
             .map(|object| &object.name)
             .chain(self.retired.iter().map(|retired| &retired.name))
+            .chain(&shown)
             .map(|name| self.path(name))
             .collect();
         let (lake, folder) = (self.lake.clone(), folder(&self.lake, self.job));
@@ -195,7 +208,8 @@ impl StateStore {
         let rows = |kind| parts().filter(|part| part.kind == kind).map(|part| part.rows).sum::<u64>();
         let outgrown = rows(PartKind::Changes) + changes.len() as u64 > rows(PartKind::Base).max(BASE_ROWS_MIN);
         let has_any = parts().next().is_some();
-        match has_any && (outgrown || parts().count() >= PARTS_MAX) {
+        let changed = parts().filter(|part| part.kind == PartKind::Changes).count();
+        match has_any && (outgrown || changed >= PARTS_MAX) {
             true => Ok(Some((PartKind::Base, state.everything()?))),
             false => Ok(Some((if has_any { PartKind::Changes } else { PartKind::Base }, changes))),
         }
@@ -221,9 +235,17 @@ pub fn retire(object: StateObject, epoch: Epoch, now_micros: i64) -> Retired {
     Retired { name: object.name, at_micros: now_micros, epoch }
 }
 
-/// One state as an epoch of a job had it, as changes from nothing.
-pub async fn read_one(lake: &Lake, job: JobId, saved: &SavedState, state: &str) -> Result<Vec<Changes>> {
-    Ok(read(lake, job, &saved.objects, |name| name == state).await?.remove(state).unwrap_or_default())
+/// Objects with the parts of one state only, and those that have none of it.
+pub fn only(state: &str, objects: Vec<StateObject>) -> (Vec<StateObject>, Vec<StateObject>) {
+    let is_of = |object: &StateObject| object.parts.iter().any(|part| part.state == state);
+    let (mut of, others): (Vec<_>, Vec<_>) = objects.into_iter().partition(is_of);
+    of.iter_mut().for_each(|object| object.parts.retain(|part| part.state == state));
+    (of, others)
+}
+
+/// Takes in what readers are shown of a view at an epoch.
+pub async fn read_answer(lake: &Lake, job: JobId, saved: &SavedState, answer: &mut Answer) -> Result<()> {
+    read(lake, job, saved.shown_objects(), |name| name == ANSWER, |_, changes| answer.restore(changes)).await
 }
 
 /// Removes all state of a job that was dropped.
@@ -233,13 +255,14 @@ pub async fn purge(lake: &Lake, job: JobId) -> Result<()> {
     removed.map_err(|error| refused("remove", job, error))
 }
 
+/// One object at a time.
 async fn read(
     lake: &Lake,
     job: JobId,
     objects: &[StateObject],
     is_wanted: impl Fn(&str) -> bool,
-) -> Result<BTreeMap<String, Vec<Changes>>> {
-    let mut states: BTreeMap<String, Vec<Changes>> = BTreeMap::new();
+    mut take: impl FnMut(&str, &Changes) -> Result<()>,
+) -> Result<()> {
     for object in objects.iter().filter(|object| object.parts.iter().any(|part| is_wanted(&part.state))) {
         let path = folder(lake, job).join(object.name.as_str());
         let body = match lake.store().get(&path).await {
@@ -248,10 +271,10 @@ async fn read(
             Err(error) => return Err(refused("read", job, error)),
         };
         for part in object.parts.iter().filter(|part| is_wanted(&part.state)) {
-            states.entry(part.state.clone()).or_default().push(decode(&body, part)?);
+            take(&part.state, &decode(&body, part)?)?;
         }
     }
-    Ok(states)
+    Ok(())
 }
 
 fn decode(body: &Bytes, part: &StatePart) -> Result<Changes> {
@@ -292,8 +315,10 @@ impl OpenObject {
 
 /// Parts of a bounded size; of a base at least one, for it also says that there is nothing.
 fn slices(changes: &Changes, kind: PartKind) -> Vec<Changes> {
-    let count = changes.len().div_ceil(PART_ROWS_MAX).max(usize::from(kind == PartKind::Base));
-    (0..count).map(|part| changes.slice(part * PART_ROWS_MAX, PART_ROWS_MAX)).collect()
+    let row_bytes = changes.rows().get_array_memory_size() / changes.len().max(1);
+    let rows = (PART_BYTES_MAX / row_bytes.max(1)).clamp(1, PART_ROWS_MAX);
+    let count = changes.len().div_ceil(rows).max(usize::from(kind == PartKind::Base));
+    (0..count).map(|part| changes.slice(part * rows, rows)).collect()
 }
 
 fn folder(lake: &Lake, job: JobId) -> Path {

@@ -1,6 +1,6 @@
 //! Runs the jobs: starts them, tries again what may pass, reports what does not, stops them in order.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,9 @@ const BACKOFF_MAX: Duration = Duration::from_secs(60);
 const ORDERS_MAX: usize = 16;
 /// How often a job that is waited for is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long a view may need to begin with what views that do not run have shown.
+const AGREEMENT_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// All jobs of this server, by the pipeline or view they run.
 pub struct Supervisor {
@@ -52,6 +55,8 @@ pub struct NotFlushed {
     pub kind: ObjectKind,
     pub name: Name,
     pub state: JobState,
+    /// A view that it reads and that did not flush: the state is that one's.
+    pub upstream: Option<Name>,
 }
 
 impl Supervisor {
@@ -117,10 +122,13 @@ impl Supervisor {
         if object.kind() == ObjectKind::View && self.services.views.get(object.id).newest().is_none() {
             let spec = JobSpec::of(object, &self.services.catalog.snapshot(), &self.services.lake)?;
             let services = self.services.clone();
+            let published = services.views.get(object.id);
+            published.begin_loading();
             self.compute.spawn(async move {
                 if let Err(error) = job::view::show_saved(&spec, &services).await {
                     services.events.add(EventKind::JobFailed, spec.name.as_str(), &error.one_line());
                 }
+                published.end_loading();
             });
         }
         Ok(())
@@ -132,26 +140,47 @@ impl Supervisor {
     pub async fn populated(&self, view: ObjectId, name: &Name) -> Result<()> {
         let published = self.services.views.get(view);
         let mut changes = published.subscribe();
+        let until = Instant::now() + AGREEMENT_WAIT_MAX;
         loop {
             changes.mark_unchanged();
             if published.is_populated() {
                 return Ok(());
             }
-            let status = self.jobs.lock().get(&view).map(|entry| entry.status.get());
-            let state = status.as_ref().map_or(JobState::Failed, |status| status.state);
-            if matches!(state, JobState::Failed | JobState::Paused) {
-                if published.newest().is_some() {
-                    return Ok(());
-                }
-                let error = status.and_then(|status| status.error);
-                let unpopulated = Error::state(format!("materialized view \"{name}\" has not been populated"))
-                    .with_detail(error.unwrap_or_else(|| format!("its job is {}", state.as_str())))
-                    .with_hint("lakewire.views shows how it is");
-                return Err(unpopulated);
+            // What is shown is whole, and will not become more.
+            if published.newest().is_some() && self.hindrance(view, Hinders::Any).is_some() {
+                return Ok(());
+            }
+            // What another view shows may be enough to begin with, or not agree with what a third one shows.
+            let hinders = if Instant::now() < until { Hinders::ShowingNothing } else { Hinders::Any };
+            if let Some(hindrance) = self.hindrance(view, hinders) {
+                return Err(hindrance.of(name));
             }
             // The state of the job tells nobody when it changes.
             let _ = timeout(LOOK_INTERVAL, changes.changed()).await;
         }
+    }
+
+    /// Why a view will show nothing more as things are: its own job does not run, or that of a view which it reads.
+    fn hindrance(&self, view: ObjectId, hinders: Hinders) -> Option<Hindrance> {
+        let counts = |view: &ObjectId| hinders == Hinders::Any || self.services.views.get(*view).newest().is_none();
+        let catalog = self.services.catalog.snapshot();
+        let known = self.jobs.lock().get(&view).map(|entry| (entry.name.clone(), entry.status.get()));
+        match known {
+            Some((name, Status { state: state @ (JobState::Failed | JobState::Paused), error, .. })) => {
+                (!self.services.views.get(view).is_loading()).then_some(Hindrance { name: Some(name), state, error })
+            }
+            Some(_) => {
+                let is_view = |id: &ObjectId| catalog.get(*id).is_some_and(|object| object.kind() == ObjectKind::View);
+                self.read_by(view).filter(is_view).filter(counts).find_map(|view| self.hindrance(view, hinders))
+            }
+            None => Some(Hindrance { name: None, state: JobState::Failed, error: None }),
+        }
+    }
+
+    /// Whether the job runs, or will again by itself.
+    pub fn goes_on(&self, object: ObjectId) -> bool {
+        let state = self.jobs.lock().get(&object).map(|entry| entry.status.get().state);
+        matches!(state, Some(JobState::Starting | JobState::Running | JobState::Retrying))
     }
 
     /// Commits what the job has and stops it. Returns when it has stopped.
@@ -181,12 +210,34 @@ impl Supervisor {
     /// Waits until everything that the sources hold now is committed by every running job. Jobs that cannot are returned.
     /// Pipelines come first, then the views on tables, then the views on views: each finds what those before it have written.
     pub async fn flush(&self) -> Vec<NotFlushed> {
-        let mut not_flushed = vec![];
+        let mut not_flushed: BTreeMap<ObjectId, NotFlushed> = BTreeMap::new();
         for wave in self.waves() {
-            let asked: Vec<_> = wave.iter().filter_map(|id| self.jobs.lock().get(id).map(Entry::ask_to_flush)).collect();
-            not_flushed.extend(join_all(asked).await.into_iter().flatten());
+            // What reads a view that stands still may come to no end.
+            let hindered_by = |id: &ObjectId| self.read_by(*id).find(|read| not_flushed.contains_key(read));
+            let stuck: Vec<_> = wave.iter().filter_map(|id| Some((*id, hindered_by(id)?))).collect();
+            let free = wave.iter().filter(|id| hindered_by(id).is_none());
+            let asked: Vec<_> = free.filter_map(|id| Some((*id, self.jobs.lock().get(id)?.ask_to_flush()))).collect();
+            let answers = join_all(asked.into_iter().map(|(id, asked)| async move { Some((id, asked.await?)) })).await;
+            not_flushed.extend(answers.into_iter().flatten());
+            for (id, upstream) in stuck {
+                if let Some(entry) = self.jobs.lock().get(&id) {
+                    let first = &not_flushed[&upstream];
+                    let (state, upstream) = (first.state, Some(first.upstream.clone().unwrap_or_else(|| first.name.clone())));
+                    not_flushed.insert(id, NotFlushed { kind: entry.kind, name: entry.name.clone(), state, upstream });
+                }
+            }
         }
-        not_flushed
+        not_flushed.into_values().collect()
+    }
+
+    /// The relations that a view reads.
+    fn read_by(&self, object: ObjectId) -> std::vec::IntoIter<ObjectId> {
+        let catalog = self.services.catalog.snapshot();
+        let inputs = match catalog.get(object).map(|object| &object.definition) {
+            Some(Definition::View(view)) => view.inputs.iter().map(|input| input.relation).collect(),
+            _ => vec![],
+        };
+        inputs.into_iter()
     }
 
     /// All jobs, each in a later wave than those that it reads from.
@@ -226,6 +277,34 @@ impl Supervisor {
     }
 }
 
+/// Which views hinder those that read them, if their jobs do not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hinders {
+    ShowingNothing,
+    Any,
+}
+
+/// A job that does not run, and why.
+struct Hindrance {
+    name: Option<Name>,
+    state: JobState,
+    error: Option<String>,
+}
+
+impl Hindrance {
+    /// What is said of a view that shows nothing because of it.
+    fn of(self, view: &Name) -> Error {
+        let job = match self.name.filter(|name| name != view) {
+            Some(name) => format!("the job of materialized view \"{name}\", which it reads,"),
+            None => "its job".to_string(),
+        };
+        let state = format!("{job} is {}", self.state.as_str());
+        Error::state(format!("materialized view \"{view}\" has not been populated"))
+            .with_detail(self.error.map_or(state.clone(), |error| format!("{state}: {error}")))
+            .with_hint("lakewire.views shows how it is")
+    }
+}
+
 impl Running {
     async fn stop(self) {
         // A job that has ended already has no ears.
@@ -246,7 +325,7 @@ impl Entry {
             };
             match is_sent && answered.await.is_ok() {
                 true => None,
-                false => Some(NotFlushed { kind, name, state: status.get().state }),
+                false => Some(NotFlushed { kind, name, state: status.get().state, upstream: None }),
             }
         }
     }

@@ -43,6 +43,11 @@ impl Snapshot {
         self.version
     }
 
+    /// What tells the table from another one that is made at the same place later.
+    pub fn table_id(&self) -> Option<&str> {
+        self.metadata.as_ref().map(|metadata| metadata.id.as_str())
+    }
+
     /// The columns in their declared order, partition columns among them.
     pub fn schema(&self) -> &SchemaRef {
         &self.files.shape().table

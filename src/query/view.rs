@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -15,13 +16,21 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
+use futures::FutureExt;
+use futures::future::select_all;
+use tokio::time::{Instant, timeout};
 
 use super::QueryServices;
 use crate::catalog::{Object, ViewDef};
 use crate::error::{Error, Result, SqlState};
 use crate::flow::job;
-use crate::flow::published::{Chunk, Published, Version, cut};
+use crate::flow::published::{Chunk, Cut, Published, Version, cut, newest};
 use crate::model::{Name, ObjectId};
+
+/// How long a query waits for views to agree that were computed from one table. They are made to meet with each of their epochs.
+const AGREEMENT_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How often views that are waited for are looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A view can be planned with as soon as it is defined; it is read once its job has published it.
 #[derive(Clone)]
@@ -58,8 +67,7 @@ pub async fn pin(plan: LogicalPlan) -> Result<LogicalPlan> {
     for view in &views {
         view.services.supervisor.populated(view.id, &view.name).await?;
     }
-    let published: Vec<_> = views.iter().map(|view| (view.id, view.published())).collect();
-    let versions = cut(&published).ok_or_else(|| Error::internal("a view that was populated shows nothing"))?;
+    let versions = agreed(&views).await?;
     let pinned = plan.transform_down_with_subqueries(|node| match node {
         LogicalPlan::TableScan(scan) => Ok(match view_of(&scan) {
             Some(view) => {
@@ -71,6 +79,25 @@ pub async fn pin(plan: LogicalPlan) -> Result<LogicalPlan> {
         other => Ok(Transformed::no(other)),
     });
     Ok(pinned?.data)
+}
+
+/// Versions that agree. Where none do they are waited for, as long as every view goes on; for want of any, each is read as new as it can be.
+async fn agreed(views: &[View]) -> Result<Cut> {
+    let published: Vec<_> = views.iter().map(|view| (view.id, view.published())).collect();
+    let mut changes: Vec<_> = published.iter().map(|(_, published)| published.subscribe()).collect();
+    let until = Instant::now() + AGREEMENT_WAIT_MAX;
+    loop {
+        changes.iter_mut().for_each(|changes| changes.mark_unchanged());
+        if let Some(cut) = cut(&published) {
+            return Ok(cut);
+        }
+        let goes_on = |view: &View| view.services.supervisor.goes_on(view.id);
+        if Instant::now() >= until || !views.iter().all(goes_on) {
+            return newest(&published).ok_or_else(|| Error::internal("a view that was populated shows nothing"));
+        }
+        // The state of a job tells nobody when it changes.
+        let _ = timeout(LOOK_INTERVAL, select_all(changes.iter_mut().map(|changes| changes.changed().boxed()))).await;
+    }
 }
 
 /// Each view once.

@@ -43,10 +43,11 @@ impl Services {
         lake.check().await?;
         let events = EventLog::new(clock.clone());
         let feeds = Feeds::new(catalog.clone(), events.clone(), clock.clone(), network, compute.clone(), config.memory_limit_bytes);
-        let flow = Arc::new(FlowServices { lake, catalog, clock, feeds, events, views: Views::default() });
-        let supervisor = Arc::new(Supervisor::new(flow.clone(), compute.clone()));
         let runtime = runtime(&config)?;
-        flow.lake.register(&runtime);
+        lake.register(&runtime);
+        let flow = FlowServices { lake, catalog, clock, feeds, events, views: Views::default(), runtime: runtime.clone() };
+        let flow = Arc::new(flow);
+        let supervisor = Arc::new(Supervisor::new(flow.clone(), compute.clone()));
         let query = Arc::new(QueryServices { config, flow: flow.clone(), supervisor: supervisor.clone(), runtime, compute });
         let context = relations::context(&query)?;
         supervisor.start_all()?;

@@ -2,6 +2,7 @@
 
 mod story;
 
+mod agreement;
 mod bad_input;
 mod catalog_postgres;
 mod change;
@@ -17,5 +18,6 @@ mod s3_outage;
 mod shared_reader;
 mod sigterm;
 mod takeover;
+mod view_crash_points;
 mod views;
 mod wire;

@@ -29,6 +29,8 @@ pub struct Answer {
     small: Vec<usize>,
     /// Of all rows, the sum of the weights.
     count: i64,
+    /// Rows that were put into chunks, since this was made.
+    written: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +47,15 @@ struct Open {
 
 impl Answer {
     pub fn new(schema: SchemaRef) -> Result<Answer> {
-        Ok(Answer { rows: Arrangement::new(schema, vec![])?, places: vec![], chunks: vec![], free: vec![], small: vec![], count: 0 })
+        Ok(Answer {
+            rows: Arrangement::new(schema, vec![])?,
+            places: vec![],
+            chunks: vec![],
+            free: vec![],
+            small: vec![],
+            count: 0,
+            written: 0,
+        })
     }
 
     pub fn schema(&self) -> &SchemaRef {
@@ -55,6 +65,18 @@ impl Answer {
     /// How many rows a query sees.
     pub fn count(&self) -> i64 {
         self.count
+    }
+
+    /// How many rows were put into chunks since this was made, also those that were only moved.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Memory, roughly: the rows by their bytes and once more in chunks, and where each stands.
+    pub fn bytes(&self) -> usize {
+        let of_chunk = |open: &Open| open.chunk.bytes() + std::mem::size_of_val(&open.numbers[..]);
+        let chunks: usize = self.chunks.iter().flatten().map(of_chunk).sum();
+        State::bytes(&self.rows) + std::mem::size_of_val(&self.places[..]) + chunks
     }
 
     /// What a reader of this moment is given.
@@ -90,10 +112,9 @@ impl Answer {
         &mut self.rows
     }
 
-    /// Takes in what was saved. Nothing of it counts as changed.
-    pub fn restore(&mut self, saved: &[Changes]) -> Result<()> {
-        let all = Changes::concat(self.schema(), saved)?.consolidated()?;
-        self.apply(&all)?;
+    /// Takes in a part of what was saved. Nothing of it counts as changed.
+    pub fn restore(&mut self, saved: &Changes) -> Result<()> {
+        self.apply(&saved.consolidated()?)?;
         self.rows.take_changes()?;
         Ok(())
     }
@@ -120,6 +141,7 @@ impl Answer {
         if rows.len() < CHUNK_ROWS_MAX / 2 {
             self.small.push(number);
         }
+        self.written += rows.len() as u64;
         self.chunks[number] = Some(Open { chunk: Arc::new(Chunk::new(rows)), numbers });
     }
 
@@ -178,7 +200,7 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::{Rng, SeedableRng};
 
-    use super::super::chunk::difference;
+    use super::super::chunk::Difference;
     use super::*;
 
     fn changes(pairs: &[(i64, i64)]) -> Changes {
@@ -224,7 +246,11 @@ mod tests {
         for pair in [(0, 1), (10, 11), (0, 299), (299, 0), (150, 20)] {
             let (old, new) = (&versions[pair.0], &versions[pair.1]);
             let mut led = Answer::new(schema.clone()).unwrap();
-            led.restore(&[difference(&schema, &[], &old.0).unwrap(), difference(&schema, &old.0, &new.0).unwrap()]).unwrap();
+            let difference =
+                |old: &[Arc<Chunk>], new: &[Arc<Chunk>]| Difference::new(schema.clone(), old, new).collect::<Result<Vec<_>>>().unwrap();
+            for changes in [difference(&[], &old.0), difference(&old.0, &new.0)].concat() {
+                led.restore(&changes).unwrap();
+            }
             assert_eq!(read(&led.chunks()), new.1, "seed {seed}, from {} to {}", pair.0, pair.1);
         }
         assert!(answer.chunks().len() < 30, "small chunks are merged: {}", answer.chunks().len());

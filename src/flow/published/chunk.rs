@@ -1,6 +1,6 @@
 //! A piece of a published answer: rows that never change, and which of them are still there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use arrow::array::{BooleanArray, Int64Array, RecordBatch};
@@ -34,6 +34,12 @@ impl Chunk {
     /// Rows that are alive.
     pub fn count(&self) -> usize {
         self.count
+    }
+
+    /// Memory, roughly.
+    pub fn bytes(&self) -> usize {
+        let weights = if self.rows.are_inserts() { 0 } else { self.places() * size_of::<i64>() };
+        self.rows.rows().get_array_memory_size() + weights + self.alive.as_ref().map_or(0, |alive| alive.len() / 8)
     }
 
     pub fn is_alive(&self, row: usize) -> bool {
@@ -82,21 +88,77 @@ impl Chunk {
     }
 }
 
-/// What has to happen to the rows of `old` so that they become those of `new`. Costs what is not shared.
-pub fn difference(schema: &SchemaRef, old: &[Arc<Chunk>], new: &[Arc<Chunk>]) -> Result<Changes> {
-    let mut left: HashMap<*const Changes, &Arc<Chunk>> = old.iter().map(|chunk| (chunk.shares_rows(), chunk)).collect();
-    let mut changes = Vec::new();
-    for chunk in new {
-        match left.remove(&chunk.shares_rows()) {
-            Some(same) if Arc::ptr_eq(same, chunk) => {}
-            Some(before) => changes.push(chunk.crossed_out_since(before)?),
-            None => changes.push(chunk.living()?),
+/// With no more rows that may differ, two versions are compared at once, so that rows which were only moved cancel out.
+const AT_ONCE_ROWS_MAX: usize = 200_000;
+
+/// What has to happen to the rows of an old version so that they become those of a new one, in parts of a bounded size. Costs what is not shared.
+///
+/// All parts together are the difference; of a part alone it is only sure that no row goes that is not there.
+pub struct Difference {
+    schema: SchemaRef,
+    parts: VecDeque<Part>,
+    is_small: bool,
+}
+
+/// A chunk that only one of the versions has, or both with other rows alive.
+enum Part {
+    Came(Arc<Chunk>),
+    Changed { before: Arc<Chunk>, after: Arc<Chunk> },
+    Went(Arc<Chunk>),
+}
+
+impl Difference {
+    pub fn new(schema: SchemaRef, old: &[Arc<Chunk>], new: &[Arc<Chunk>]) -> Difference {
+        let mut left: HashMap<*const Changes, &Arc<Chunk>> = old.iter().map(|chunk| (chunk.shares_rows(), chunk)).collect();
+        let (mut came, mut changed) = (VecDeque::new(), Vec::new());
+        for chunk in new {
+            match left.remove(&chunk.shares_rows()) {
+                Some(same) if Arc::ptr_eq(same, chunk) => {}
+                Some(before) => changed.push(Part::Changed { before: before.clone(), after: chunk.clone() }),
+                None => came.push_back(Part::Came(chunk.clone())),
+            }
+        }
+        // What was moved comes before it goes.
+        let went = old.iter().filter(|chunk| left.contains_key(&chunk.shares_rows())).cloned().map(Part::Went);
+        let parts: VecDeque<Part> = came.into_iter().chain(changed).chain(went).collect();
+        let is_small = parts.iter().map(Part::rows).sum::<usize>() <= AT_ONCE_ROWS_MAX;
+        Difference { schema, parts, is_small }
+    }
+
+    fn whole(&mut self) -> Result<Option<Changes>> {
+        let parts = self.parts.drain(..).map(|part| part.changes()).collect::<Result<Vec<_>>>()?;
+        let whole = Changes::concat(&self.schema, &parts)?.consolidated()?;
+        Ok(Some(whole).filter(|whole| !whole.is_empty()))
+    }
+}
+
+impl Iterator for Difference {
+    type Item = Result<Changes>;
+
+    fn next(&mut self) -> Option<Result<Changes>> {
+        match self.is_small {
+            true => self.whole().transpose(),
+            false => self.parts.pop_front().map(|part| part.changes()),
         }
     }
-    for chunk in left.into_values() {
-        changes.push(chunk.living()?.negated());
+}
+
+impl Part {
+    /// No more rows than these differ.
+    fn rows(&self) -> usize {
+        match self {
+            Part::Came(chunk) | Part::Went(chunk) => chunk.count(),
+            Part::Changed { after, .. } => after.places(),
+        }
     }
-    Changes::concat(schema, &changes)?.consolidated()
+
+    fn changes(&self) -> Result<Changes> {
+        match self {
+            Part::Came(chunk) => chunk.living(),
+            Part::Changed { before, after } => after.crossed_out_since(before),
+            Part::Went(chunk) => Ok(chunk.living()?.negated()),
+        }
+    }
 }
 
 /// Each row as often as it is there.

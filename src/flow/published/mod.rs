@@ -1,12 +1,13 @@
 //! What views show: each job publishes its answer tick by tick, and readers take whole ticks.
 //!
 //! A `Version` never changes. Readers hold as many as they like, for as long as they like, and keep nobody waiting: versions share their
-//! `Chunk`s. A version knows the versions of the views it was computed from, so that a query over several views can be given a `cut` in
-//! which they agree, and the job of a view that reads another goes on from what it saw by the `difference` of two versions.
+//! `Chunk`s. A version knows what it was computed from (`seen`), so that a query over several views can be given a `cut` in which they agree,
+//! and the job of a view that reads another goes on from what it saw by the difference of two versions.
 
 mod answer;
 mod chunk;
 mod cut;
+mod seen;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -16,15 +17,19 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use super::engine::StateSize;
-use crate::error::Result;
-use crate::model::{Changes, Epoch, ObjectId};
+use crate::model::{Epoch, ObjectId};
 
 pub use answer::Answer;
-pub use chunk::Chunk;
-pub use cut::cut;
+pub use chunk::{Chunk, Difference};
+pub use cut::{Choice, Cut, cut, newest, newest_agreed};
+pub use seen::{Base, Bases, Meeting, Seen};
 
 /// So many versions of a view are kept for readers that want one that agrees with another view.
-const VERSIONS_KEPT: usize = 16;
+const VERSIONS_KEPT: usize = 128;
+/// So many committed ones, for the epochs of its readers.
+const BOUNDARIES_KEPT: usize = 16;
+/// Older versions are let go when so many rows were written after them, or as many as the view has: what versions do not share is memory.
+const ROWS_SINCE_MIN: u64 = 1 << 18;
 
 /// What all views show, by view.
 #[derive(Default)]
@@ -42,8 +47,13 @@ struct Shown {
     run: u64,
     /// The newest last.
     versions: VecDeque<Arc<Version>>,
-    boundary: Option<Boundary>,
+    /// The newest last.
+    boundaries: VecDeque<Boundary>,
+    /// By the view whose job asks: where it wants this one to commit.
+    asked: BTreeMap<ObjectId, Meeting>,
     is_populated: bool,
+    /// What was saved is being read, to be shown.
+    is_loading: bool,
     /// From which epochs of other views the job goes on after a stop.
     reads: BTreeMap<ObjectId, Epoch>,
     progress: Progress,
@@ -57,15 +67,17 @@ pub struct Boundary {
 }
 
 /// The answer of a view after a tick.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Version {
     pub stamp: Stamp,
     schema: SchemaRef,
     chunks: Vec<Arc<Chunk>>,
     /// How many rows a query sees.
     pub rows: u64,
-    /// What was seen of the views that this one reads.
-    pub includes: BTreeMap<ObjectId, Arc<Version>>,
+    /// How many rows the job had written into chunks.
+    written: u64,
+    /// What it was computed from.
+    pub seen: Seen,
 }
 
 /// Which tick it was, of which run of the job. Later ticks are greater, also across runs.
@@ -114,12 +126,31 @@ impl Published {
 
     /// The newest version that is committed.
     pub fn boundary(&self) -> Option<Boundary> {
-        self.shown.lock().boundary.clone()
+        self.shown.lock().boundaries.back().cloned()
+    }
+
+    /// The newest versions that are committed, the oldest first.
+    pub fn boundaries(&self) -> Vec<Boundary> {
+        self.shown.lock().boundaries.iter().cloned().collect()
     }
 
     /// Whether an epoch was committed that has what the inputs held when the view was made.
     pub fn is_populated(&self) -> bool {
         self.shown.lock().is_populated
+    }
+
+    /// Whether what was saved is about to be shown.
+    pub fn is_loading(&self) -> bool {
+        self.shown.lock().is_loading
+    }
+
+    pub fn begin_loading(&self) {
+        self.shown.lock().is_loading = true;
+    }
+
+    pub fn end_loading(&self) {
+        self.shown.lock().is_loading = false;
+        self.tell();
     }
 
     /// From which epoch of another view the job goes on after a stop, if it is known.
@@ -140,14 +171,31 @@ impl Published {
         self.changed.subscribe()
     }
 
-    /// Asks the job for a version that is committed; `subscribe` tells when there is one.
-    pub fn want_boundary(&self) {
+    /// Has the job commit where it has come to these versions of the tables it was computed from; `subscribe` tells when it has.
+    pub fn ask_for_boundary(&self, asker: ObjectId, at: Meeting) {
+        self.shown.lock().asked.insert(asker, at);
         self.boundary_wanted.notify_one();
     }
 
     /// For the job: somebody asks for a boundary.
     pub async fn boundary_is_wanted(&self) {
         self.boundary_wanted.notified().await;
+    }
+
+    /// Where boundaries are asked for.
+    pub fn asked(&self) -> Vec<Meeting> {
+        self.shown.lock().asked.values().cloned().collect()
+    }
+
+    /// A job that may have asked does not wait any more.
+    pub fn forget_asked(&self, asker: ObjectId) {
+        self.shown.lock().asked.remove(&asker);
+    }
+
+    /// What was asked for by those who asked for no more than what was seen is answered.
+    pub fn answer_asked(&self, seen: &Seen) {
+        let is_ahead = |table: &ObjectId, version: &i64| seen.table(*table).is_some_and(|seen| seen < *version);
+        self.shown.lock().asked.retain(|_, at| at.iter().any(|(table, version)| is_ahead(table, version)));
     }
 
     /// A run of the job begins. What was shown stays until it publishes.
@@ -157,19 +205,42 @@ impl Published {
         Stamp { run: shown.run, tick: 0 }
     }
 
+    /// A run of the job has ended: what it showed and did not commit is shown no more, for the next one begins at what is committed.
+    pub fn end_run(&self) {
+        let mut shown = self.shown.lock();
+        let Some(last) = shown.boundaries.back().cloned() else { return };
+        if shown.versions.back().is_some_and(|newest| newest.stamp == last.version.stamp) {
+            return;
+        }
+        shown.run += 1;
+        let version = Arc::new(Version { stamp: Stamp { run: shown.run, tick: 0 }, ..last.version.as_ref().clone() });
+        shown.versions = [version.clone()].into();
+        shown.boundaries.push_back(Boundary { epoch: last.epoch, version });
+        drop(shown);
+        self.tell();
+    }
+
     pub fn publish(&self, version: Arc<Version>) {
         let mut shown = self.shown.lock();
-        if shown.versions.len() == VERSIONS_KEPT {
+        // What another run showed and did not commit may never have been.
+        shown.versions.retain(|earlier| earlier.stamp.run == version.stamp.run);
+        shown.versions.push_back(version.clone());
+        while shown.versions.len() > VERSIONS_KEPT || shown.versions.front().is_some_and(|oldest| version.shares_little_with(oldest)) {
             shown.versions.pop_front();
         }
-        shown.versions.push_back(version);
         drop(shown);
         self.tell();
     }
 
     /// An epoch was committed that ends with this version.
     pub fn committed(&self, epoch: Epoch, version: Arc<Version>) {
-        self.shown.lock().boundary = Some(Boundary { epoch, version });
+        let mut shown = self.shown.lock();
+        let is_over = |oldest: &Boundary| version.shares_little_with(&oldest.version);
+        while shown.boundaries.len() >= BOUNDARIES_KEPT || shown.boundaries.len() > 1 && shown.boundaries.front().is_some_and(is_over) {
+            shown.boundaries.pop_front();
+        }
+        shown.boundaries.push_back(Boundary { epoch, version });
+        drop(shown);
         self.tell();
     }
 
@@ -192,14 +263,22 @@ impl Published {
 }
 
 impl Version {
-    pub fn new(stamp: Stamp, answer: &Answer, includes: BTreeMap<ObjectId, Arc<Version>>) -> Version {
+    pub fn new(stamp: Stamp, answer: &Answer, seen: Seen) -> Version {
         let rows = answer.count().max(0) as u64;
-        Version { stamp, schema: answer.schema().clone(), chunks: answer.chunks(), rows, includes }
+        Version { stamp, schema: answer.schema().clone(), chunks: answer.chunks(), rows, written: answer.written(), seen }
     }
 
     /// Before anything was there.
     pub fn empty(schema: SchemaRef) -> Version {
-        Version { stamp: Stamp::default(), schema, chunks: vec![], rows: 0, includes: BTreeMap::new() }
+        Version { stamp: Stamp::default(), schema, chunks: vec![], rows: 0, written: 0, seen: Seen::default() }
+    }
+
+    /// Whether so much was written since an older version that it takes as much memory again to keep that one, with what it was computed from.
+    fn shares_little_with(&self, older: &Version) -> bool {
+        let sum =
+            |version: &Version, of: fn(&Version) -> u64| of(version) + version.seen.views.values().map(|below| of(below)).sum::<u64>();
+        let written = |version| sum(version, |version| version.written);
+        written(self).saturating_sub(written(older)) > sum(self, |version| version.rows).max(ROWS_SINCE_MIN)
     }
 
     pub fn schema(&self) -> &SchemaRef {
@@ -211,7 +290,69 @@ impl Version {
     }
 
     /// What has to happen to the rows of `before` so that they become these.
-    pub fn since(&self, before: &Version) -> Result<Changes> {
-        chunk::difference(&self.schema, &before.chunks, &self.chunks)
+    pub fn since(&self, before: &Version) -> Difference {
+        Difference::new(self.schema.clone(), &before.chunks, &self.chunks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+
+    use super::*;
+    use crate::model::Changes;
+
+    /// The answers of so many ticks, each of which writes so many rows anew.
+    fn versions(ticks: u64, rows: i64) -> Vec<Arc<Version>> {
+        let batch = |tick: i64| {
+            let column = Arc::new(Int64Array::from_iter_values(tick * rows..(tick + 1) * rows)) as ArrayRef;
+            RecordBatch::try_from_iter([("a", column)]).unwrap()
+        };
+        let mut answer = Answer::new(batch(0).schema()).unwrap();
+        let version = |tick: u64| {
+            if tick > 0 {
+                answer.apply(&Changes::removed(batch(tick as i64 - 1))).unwrap();
+            }
+            answer.apply(&Changes::inserted(batch(tick as i64))).unwrap();
+            Arc::new(Version::new(Stamp { run: 1, tick }, &answer, Seen::default()))
+        };
+        (0..ticks).map(version).collect()
+    }
+
+    #[test]
+    fn only_the_last_versions_are_kept_and_fewer_where_they_share_little() {
+        let published = Published::default();
+        versions(300, 1).into_iter().for_each(|version| published.publish(version));
+        assert_eq!(published.versions().len(), VERSIONS_KEPT);
+        assert_eq!(published.newest().unwrap().stamp.tick, 299);
+        let published = Published::default();
+        versions(20, ROWS_SINCE_MIN as i64 / 4).into_iter().for_each(|version| published.publish(version));
+        assert_eq!(published.versions().len(), 5);
+        // Nor does a small view hold what large ones had.
+        let (above, below) = (Published::default(), ObjectId::new());
+        for version in versions(20, ROWS_SINCE_MIN as i64 / 4) {
+            let (stamp, answer) = (version.stamp, Answer::new(version.schema.clone()).unwrap());
+            above.publish(Arc::new(Version::new(stamp, &answer, Seen::of(Bases::new(), [(below, version)]))));
+        }
+        assert_eq!(above.versions().len(), 5);
+    }
+
+    #[test]
+    fn what_was_not_committed_is_shown_no_more_when_the_run_has_ended() {
+        let published = Published::default();
+        let versions = versions(3, 1);
+        published.begin_run();
+        published.publish(versions[0].clone());
+        published.committed(Epoch(7), versions[0].clone());
+        published.end_run();
+        assert_eq!(published.newest().unwrap().stamp, versions[0].stamp);
+        published.publish(versions[1].clone());
+        published.publish(versions[2].clone());
+        published.end_run();
+        let newest = published.newest().unwrap();
+        assert!(newest.stamp > versions[2].stamp && published.begin_run() > newest.stamp);
+        assert_eq!(published.versions().len(), 1);
+        assert_eq!(published.boundary().unwrap().epoch, Epoch(7));
+        assert_eq!(published.boundary().unwrap().version.stamp, newest.stamp);
     }
 }

@@ -1,4 +1,4 @@
-//! `lakewire.view_operators`: what each operator of a materialized view keeps.
+//! `lakewire.view_operators`: what each operator of a materialized view keeps, and of a pipeline that remembers something from row to row.
 
 use async_trait::async_trait;
 use datafusion::common::ScalarValue;
@@ -30,7 +30,7 @@ impl SystemTable for ViewOperators {
     async fn rows(&self, services: &QueryServices) -> Result<Vec<Vec<ScalarValue>>> {
         let catalog = services.flow.catalog.snapshot();
         let mut rows = vec![];
-        for object in catalog.iter_kind(ObjectKind::View) {
+        for object in catalog.iter_kind(ObjectKind::View).chain(catalog.iter_kind(ObjectKind::Pipeline)) {
             let sizes = services.flow.views.get(object.id).progress().sizes;
             rows.extend(sizes.into_iter().enumerate().map(|(number, size)| {
                 vec![

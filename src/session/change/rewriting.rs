@@ -15,6 +15,7 @@ use super::target::Target;
 use crate::error::{Error, Result};
 use crate::flow::assign::Assignment;
 use crate::lake::{AddedFile, DataFile, RemovedFile, TableWriter};
+use crate::query::view;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ActionKind {
@@ -76,6 +77,7 @@ impl Rewriting {
     /// Runs the query for rows and writes the files that they are in anew.
     pub async fn run(mut self, plan: LogicalPlan, repeated: Repeated) -> Result<Prepared> {
         let state = &self.target.state;
+        let plan = view::pin(plan).await?;
         let rows = execute_stream(state.create_physical_plan(&plan).await?, state.task_ctx())?;
         let mut found = Found::new(rows, repeated);
         match self.rewrite(&mut found).await {

@@ -5,7 +5,12 @@ use crate::error::Result;
 
 pub async fn run(session: &Session) -> Result<Outcome> {
     for job in session.services.supervisor.flush().await {
-        session.notice(Notice::warning(format!("{} \"{}\" was not flushed: it is {}", job.kind, job.name, job.state.as_str())));
+        let state = job.state.as_str();
+        let why = match &job.upstream {
+            Some(upstream) => format!("\"{upstream}\", which it reads, is {state}"),
+            None => format!("it is {state}"),
+        };
+        session.notice(Notice::warning(format!("{} \"{}\" was not flushed: {why}", job.kind, job.name)));
     }
     Ok(Outcome::done("FLUSH"))
 }

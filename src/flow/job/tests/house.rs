@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::SessionContext;
 use object_store::ObjectStore;
 use tempfile::TempDir;
@@ -15,7 +17,7 @@ use super::super::super::FlowServices;
 use super::super::super::events::{EventKind, EventLog};
 use super::super::super::feed::Feeds;
 use super::super::super::manifest::Manifests;
-use super::super::super::published::Views;
+use super::super::super::published::{Version, Views};
 use super::super::super::supervisor::Supervisor;
 use super::super::Status;
 use crate::catalog::{
@@ -23,7 +25,7 @@ use crate::catalog::{
     ViewDef, ViewInput,
 };
 use crate::clock::Clock;
-use crate::lake::{Commit, Lake, LakeTable, Operation};
+use crate::lake::{AddedFile, Commit, Lake, LakeTable, Operation};
 use crate::model::{JobId, Name, ObjectId, Options, SchemaMode, SqlType};
 
 const MEMORY_BYTES: u64 = 64 << 20;
@@ -46,7 +48,9 @@ impl House {
         let lake = Lake::with_store(store.clone(), Url::parse("memory:///lake").unwrap(), clock.clone());
         let events = EventLog::new(clock.clone());
         let feeds = Feeds::new(catalog.clone(), events.clone(), clock.clone(), Handle::current(), Handle::current(), MEMORY_BYTES);
-        let services = Arc::new(FlowServices { lake, catalog, clock, feeds, events, views: Views::default() });
+        let runtime = Arc::new(RuntimeEnv::default());
+        lake.register(&runtime);
+        let services = Arc::new(FlowServices { lake, catalog, clock, feeds, events, views: Views::default(), runtime });
         let supervisor = Supervisor::new(services.clone(), Handle::current());
         supervisor.start_all().unwrap();
         House { services, supervisor }
@@ -62,8 +66,7 @@ impl House {
     /// `t (k bigint, v bigint)`
     pub async fn table(&self) -> Object {
         let columns = ["k", "v"].map(|name| TableColumn { name: name.to_string(), data_type: SqlType::BigInt, not_null: false });
-        let schema = Schema::new(["k", "v"].map(|name| Field::new(name, DataType::Int64, true)).to_vec());
-        self.services.lake.table("t").unwrap().create(Arc::new(schema), &[], "t").await.unwrap();
+        make_table(&self.services.lake).await;
         let definition = TableDef {
             location: "t".to_string(),
             columns: columns.to_vec(),
@@ -128,30 +131,54 @@ impl House {
     }
 
     pub async fn view(&self, name: &str, query: &str, of: &Object, columns: [&[&str]; 2]) -> Object {
-        let column = |name: &&str| ViewColumn { name: name.to_string(), data_type: SqlType::BigInt };
-        let definition = ViewDef {
-            job: JobId::new(),
-            query: query.to_string(),
-            inputs: vec![ViewInput { relation: of.id, columns: columns[0].iter().map(|name| name.to_string()).collect() }],
-            columns: columns[1].iter().map(column).collect(),
-            emit: Emit::OnChange,
-            commit_interval_ms: 3_600_000,
-            start: None,
-            state: DesiredState::Running,
-        };
-        let view = self.create(name, Definition::View(definition)).await;
+        self.view_of(name, query, &[(of, columns[0])], columns[1]).await
+    }
+
+    /// A view of several relations, of each of which it reads some columns.
+    pub async fn view_of(&self, name: &str, query: &str, of: &[(&Object, &[&str])], columns: &[&str]) -> Object {
+        let view = self.define(name, query, of, columns).await;
         self.supervisor.start(&view).unwrap();
         self.supervisor.populated(view.id, &view.name).await.unwrap();
         view
     }
 
+    /// The same, without running it.
+    pub async fn define(&self, name: &str, query: &str, of: &[(&Object, &[&str])], columns: &[&str]) -> Object {
+        let column = |name: &&str| ViewColumn { name: name.to_string(), data_type: SqlType::BigInt };
+        let input = |(of, columns): &(&Object, &[&str])| ViewInput {
+            relation: of.id,
+            columns: columns.iter().map(|name| name.to_string()).collect(),
+        };
+        let definition = ViewDef {
+            job: JobId::new(),
+            query: query.to_string(),
+            inputs: of.iter().map(input).collect(),
+            columns: columns.iter().map(column).collect(),
+            emit: Emit::OnChange,
+            commit_interval_ms: 3_600_000,
+            start: None,
+            state: DesiredState::Running,
+        };
+        self.create(name, Definition::View(definition)).await
+    }
+
     pub async fn insert(&self, rows: &[(i64, i64)]) {
+        let adds = self.write(rows).await;
+        self.commit(adds).await;
+    }
+
+    /// Writes files that no commit names yet.
+    pub async fn write(&self, rows: &[(i64, i64)]) -> Vec<AddedFile> {
         let table = self.services.lake.table("t").unwrap();
         let column = |of: fn(&(i64, i64)) -> i64| Arc::new(Int64Array::from_iter_values(rows.iter().map(of))) as ArrayRef;
         let rows = RecordBatch::try_from_iter([("k", column(|row| row.0)), ("v", column(|row| row.1))]).unwrap();
         let mut writer = table.writer(&table.refresh().await.unwrap(), FILE_BYTES).unwrap();
         writer.write(rows).await.unwrap();
-        let adds = writer.close().await.unwrap();
+        writer.close().await.unwrap()
+    }
+
+    pub async fn commit(&self, adds: Vec<AddedFile>) {
+        let table = self.services.lake.table("t").unwrap();
         table.commit(Commit { adds, transaction: None, operation: Operation::Write }).await.unwrap();
     }
 
@@ -162,14 +189,20 @@ impl House {
 
     /// The rows of a view of two columns.
     pub fn read(&self, view: &Object) -> BTreeMap<i64, i64> {
-        let version = self.services.views.get(view.id).newest().unwrap();
-        let mut rows = BTreeMap::new();
-        for chunk in version.chunks() {
-            let batch = chunk.read(&[0, 1]).unwrap();
-            let [keys, values] = [0, 1].map(|column| batch.column(column).as_primitive::<Int64Type>().values().to_vec());
-            rows.extend(keys.into_iter().zip(values));
-        }
-        rows
+        rows(&self.services.views.get(view.id).newest().unwrap())
+    }
+
+    /// Waits until a view shows this.
+    pub async fn wait_for(&self, view: &Object, expected: &BTreeMap<i64, i64>) {
+        let mut changed = self.services.views.get(view.id).subscribe();
+        let shows = || self.services.views.get(view.id).newest().is_some_and(|newest| rows(&newest) == *expected);
+        let waits = async {
+            while !shows() {
+                changed.changed().await.unwrap();
+            }
+        };
+        let waited = tokio::time::timeout(DEADLINE, waits).await;
+        assert!(waited.is_ok(), "\"{}\" does not come to {expected:?}: {:?}", view.name, self.services.events.list());
     }
 
     pub fn times(&self, kind: EventKind) -> usize {
@@ -196,6 +229,25 @@ impl House {
     pub fn status(&self, of: &Object) -> Status {
         self.supervisor.statuses().into_iter().find(|(id, ..)| *id == of.id).unwrap().2
     }
+}
+
+pub async fn make_table(lake: &Lake) {
+    let schema = Schema::new(["k", "v"].map(|name| Field::new(name, DataType::Int64, true)).to_vec());
+    lake.table("t").unwrap().create(Arc::new(schema), &[], "t").await.unwrap();
+}
+
+/// When a test gives up.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The rows of two columns.
+pub fn rows(version: &Version) -> BTreeMap<i64, i64> {
+    let mut rows = BTreeMap::new();
+    for chunk in version.chunks() {
+        let batch = chunk.read(&[0, 1]).unwrap();
+        let [keys, values] = [0, 1].map(|column| batch.column(column).as_primitive::<Int64Type>().values().to_vec());
+        rows.extend(keys.into_iter().zip(values));
+    }
+    rows
 }
 
 pub fn job_of(object: &Object) -> JobId {

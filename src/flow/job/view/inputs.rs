@@ -1,11 +1,9 @@
 //! All that a view reads, and what of it goes into the next tick.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::SessionState;
-use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::FutureExt;
 use futures::future::select_all;
 
@@ -13,7 +11,7 @@ use super::super::super::FlowServices;
 use super::super::super::compile;
 use super::super::super::engine::{Relation, Watermark};
 use super::super::super::feed::FeedBatch;
-use super::super::super::published::{Boundary, Version};
+use super::super::super::published::{Base, Bases, Seen};
 use super::super::inputs::Inputs;
 use super::super::spec::{ViewInputFrom, ViewInputSpec, ViewSpec};
 use super::super::{InputStatus, JobSpec};
@@ -30,6 +28,8 @@ use crate::sql::planner;
 /// What the one partition of a table is called, and that of a view.
 const TABLE_PARTITION: &str = "log";
 const VIEW_PARTITION: &str = "epochs";
+/// Beside the position in a table: which table that is.
+const TABLE_ID: &str = "table";
 
 pub struct ViewInputs {
     pub sources: Inputs,
@@ -37,16 +37,16 @@ pub struct ViewInputs {
 }
 
 /// The relations in the dataflow's order. Of the sources only what they look like; of tables and views also how far each is.
-pub struct KeptInputs(Vec<Reading>);
+pub struct KeptInputs(pub(super) Vec<Reading>);
 
 /// A relation of the dataflow, in its order.
-struct Reading {
-    id: ObjectId,
-    schema: SchemaRef,
-    from: From,
+pub(super) struct Reading {
+    pub id: ObjectId,
+    pub schema: SchemaRef,
+    pub from: From,
 }
 
-enum From {
+pub(super) enum From {
     /// The nth source, how many of its columns are read, and how far its times have come where it has a watermark.
     Source {
         nth: usize,
@@ -96,9 +96,7 @@ impl ViewInputs {
         services: &FlowServices,
         positions: BTreeMap<ObjectId, Positions>,
     ) -> Result<ViewInputs> {
-        let runtime = Arc::new(RuntimeEnv::default());
-        services.lake.register(&runtime);
-        let state = planner::context(runtime, 1)?.state();
+        let state = planner::context(services.runtime.clone(), 1)?.state();
         let open = |(input, relation): (&ViewInputSpec, &Relation)| {
             let from = open(input, relation, services, &state, positions.get(&input.id))?;
             Ok(Reading { id: input.id, schema: relation.schema.clone(), from })
@@ -117,14 +115,14 @@ impl ViewInputs {
         Ok(are_ready)
     }
 
-    /// Nothing of any relation.
-    pub fn nothing(&self) -> Vec<Vec<Changes>> {
-        self.kept.0.iter().map(|_| vec![]).collect()
+    /// Nothing of any relation yet.
+    pub fn nothing(&self) -> Taken {
+        Taken::of(self.kept.0.len())
     }
 
     /// A batch of a source as the dataflow sees it, for each relation that it is.
-    pub fn arrange(&mut self, source: usize, batch: &FeedBatch, into: &mut [Vec<Changes>]) -> Result<()> {
-        for (reading, changes) in self.kept.0.iter_mut().zip(into) {
+    pub fn arrange(&mut self, source: usize, batch: &FeedBatch, taken: &mut Taken) -> Result<()> {
+        for (place, reading) in self.kept.0.iter_mut().enumerate() {
             if let From::Source { nth, columns, times } = &mut reading.from
                 && *nth == source
             {
@@ -132,7 +130,8 @@ impl ViewInputs {
                 if let Some(times) = times {
                     times.see(&batch.partition, &rows)?;
                 }
-                changes.push(Changes::inserted(rows));
+                taken.turn_to(place);
+                taken.add(Changes::inserted(rows));
             }
         }
         Ok(())
@@ -147,56 +146,36 @@ impl ViewInputs {
         self.kept.0.iter().enumerate().filter_map(|(place, reading)| Some((place, watermark(reading)?))).collect()
     }
 
-    /// What tables and views have: whole versions, of each until there are `rows_max` rows.
-    pub async fn take(&mut self, rows_max: usize, into: &mut [Vec<Changes>]) -> Result<Taken> {
-        let mut all = Taken::default();
-        for (reading, changes) in self.kept.0.iter_mut().zip(into) {
-            let taken = match &mut reading.from {
-                From::Source { .. } => continue,
-                From::Table(table) => table.take(rows_max).await?,
-                From::View(upstream) => upstream.take()?,
-            };
-            all.has_advanced |= taken.has_advanced;
-            all.has_more |= taken.has_more;
-            changes.extend(taken.changes);
-        }
-        Ok(all)
-    }
-
-    /// Waits until each view that is read has committed what was seen of it.
-    pub async fn boundaries(&mut self) -> Result<Vec<Boundary>> {
-        let mut boundaries = vec![];
-        for upstream in self.upstreams_mut() {
-            boundaries.push(upstream.boundary().await?);
-        }
-        Ok(boundaries)
-    }
-
-    /// What leads to these boundaries.
-    pub fn take_to(&mut self, boundaries: &[Boundary], into: &mut [Vec<Changes>]) -> Result<Taken> {
-        let mut all = Taken::default();
-        let mut boundaries = boundaries.iter();
-        for (reading, changes) in self.kept.0.iter_mut().zip(into) {
-            if let From::View(upstream) = &mut reading.from
-                && let Some(boundary) = boundaries.next()
-            {
-                let taken = upstream.take_to(boundary.version.clone())?;
-                upstream.committed(boundary);
-                all.has_advanced |= taken.has_advanced;
-                changes.extend(taken.changes);
+    /// A part of the way that tables and views were set out on.
+    pub async fn take(&mut self, taken: &mut Taken) -> Result<()> {
+        for (place, reading) in self.kept.0.iter_mut().enumerate() {
+            taken.turn_to(place);
+            match &mut reading.from {
+                From::Source { .. } => {}
+                From::Table(table) => table.take(taken).await?,
+                From::View(upstream) => upstream.take(taken)?,
             }
         }
-        Ok(all)
+        Ok(())
     }
 
     /// What goes into the dataflow: one batch for each relation.
-    pub fn batches(&self, taken: &[Vec<Changes>]) -> Result<Vec<Changes>> {
-        self.kept.0.iter().zip(taken).map(|(reading, changes)| Changes::concat(&reading.schema, changes)).collect()
+    pub fn batches(&self, taken: Taken) -> Result<Vec<Changes>> {
+        self.kept.0.iter().zip(taken.changes).map(|(reading, changes)| Changes::concat(&reading.schema, &changes)).collect()
     }
 
-    /// What was seen of other views.
-    pub fn includes(&self) -> BTreeMap<ObjectId, Arc<Version>> {
-        self.upstreams().filter_map(|upstream| Some((upstream.id, upstream.included()?.clone()))).collect()
+    /// All that was seen.
+    pub fn seen(&self) -> Seen {
+        let mut bases: Bases = self.sources.positions().into_iter().map(|(id, positions)| (id, Base::Source(positions))).collect();
+        for reading in &self.kept.0 {
+            if let From::Table(table) = &reading.from
+                && let Some(position) = table.position()
+            {
+                bases.insert(reading.id, Base::Table(position));
+            }
+        }
+        let views = self.upstreams().filter_map(|upstream| Some((upstream.id, upstream.included()?.clone())));
+        Seen::of(bases, views)
     }
 
     /// Asks to be told when all that is there now is in.
@@ -248,7 +227,13 @@ impl ViewInputs {
         let mut positions = self.sources.positions();
         for reading in &self.kept.0 {
             if let Some((partition, position)) = reading.position() {
-                positions.insert(reading.id, Positions::from([(partition, PartitionState::At(position))]));
+                let mut of_reading = Positions::from([(partition, PartitionState::At(position))]);
+                if let From::Table(table) = &reading.from
+                    && let Some(id) = table.id()
+                {
+                    of_reading.insert(PartitionId::new(TABLE_ID), PartitionState::At(Position::new(id)));
+                }
+                positions.insert(reading.id, of_reading);
             }
         }
         positions
@@ -272,14 +257,14 @@ impl ViewInputs {
         self.upstreams().filter_map(|upstream| Some((upstream.id, upstream.position()?))).collect()
     }
 
-    fn upstreams(&self) -> impl Iterator<Item = &Upstream> {
+    pub fn upstreams(&self) -> impl Iterator<Item = &Upstream> {
         self.kept.0.iter().filter_map(|reading| match &reading.from {
             From::View(upstream) => Some(upstream),
             _ => None,
         })
     }
 
-    fn upstreams_mut(&mut self) -> impl Iterator<Item = &mut Upstream> {
+    pub fn upstreams_mut(&mut self) -> impl Iterator<Item = &mut Upstream> {
         self.kept.0.iter_mut().filter_map(|reading| match &mut reading.from {
             From::View(upstream) => Some(upstream),
             _ => None,
@@ -330,23 +315,33 @@ fn open(
             times: relation.watermark.map(|mark| Times::new(mark.column, mark.lateness_micros)),
         },
         ViewInputFrom::Table(table) => {
-            let position = number(positions, TABLE_PARTITION)?;
-            From::Table(Box::new(TableInput::new(input.name.clone(), table.clone(), relation.schema.clone(), state.clone(), position)))
+            let table = TableInput::new(input.name.clone(), table.clone(), relation.schema.clone(), state.clone());
+            let id = at(positions, TABLE_ID).map(|id| id.as_str().to_string());
+            From::Table(Box::new(table.after(number(positions, TABLE_PARTITION)?, id)))
         }
         ViewInputFrom::View { job, schema } => {
-            let epoch = number(positions, VIEW_PARTITION)?.map(|epoch| Epoch(epoch as u64));
-            From::View(Upstream::new(input.id, input.name.clone(), *job, schema.clone(), services.views.get(input.id), epoch))
+            let published = services.views.get(input.id);
+            From::View(Upstream::new(input.id, input.name.clone(), *job, schema.clone(), published, epoch_of(positions)?))
         }
     })
 }
 
-/// The position in the only partition.
+/// The epoch of a view that is a position in it.
+pub(super) fn epoch_of(positions: Option<&Positions>) -> Result<Option<Epoch>> {
+    Ok(number(positions, VIEW_PARTITION)?.map(|epoch| Epoch(epoch as u64)))
+}
+
 fn number(positions: Option<&Positions>, partition: &str) -> Result<Option<i64>> {
-    match positions.and_then(|positions| positions.get(&PartitionId::new(partition))) {
-        Some(PartitionState::At(position)) => {
-            let number = position.as_str().parse().map_err(|_| Error::internal(format!("position {position} is not a number")))?;
-            Ok(Some(number))
-        }
-        Some(PartitionState::Done) | None => Ok(None),
+    let parse = |position: &Position| {
+        let number = position.as_str().parse().map_err(|_| Error::internal(format!("position {position} is not a number")))?;
+        Ok(number)
+    };
+    at(positions, partition).map(parse).transpose()
+}
+
+fn at<'a>(positions: Option<&'a Positions>, partition: &str) -> Option<&'a Position> {
+    match positions?.get(&PartitionId::new(partition))? {
+        PartitionState::At(position) => Some(position),
+        PartitionState::Done => None,
     }
 }

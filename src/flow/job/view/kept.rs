@@ -1,12 +1,14 @@
 //! What the job of a view keeps: the operators' state and the answer, how they are saved, and how they come back.
 
+use std::collections::BTreeMap;
+
 use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
 
 use super::super::super::FlowServices;
-use super::super::super::engine::{Dataflow, Delivery, Relation, StateSize};
-use super::super::super::manifest::SavedState;
-use super::super::super::published::Answer;
+use super::super::super::engine::{Dataflow, Delivery, Relation, State, StateSize};
+use super::super::super::manifest::{SavedState, ShownBefore};
+use super::super::super::published::{Answer, Bases, Seen};
 use super::super::super::saved::{self, Retired, StateStore};
 use super::super::JobSpec;
 use super::super::spec::{Outlet, ViewSpec};
@@ -26,6 +28,10 @@ pub struct Kept {
     /// What `now()` was in the last tick.
     now_micros: i64,
     has_begun: bool,
+    /// What the saved state was computed from.
+    bases: Bases,
+    /// What readers are shown while this is computed anew.
+    before: Option<ShownBefore>,
 }
 
 impl Kept {
@@ -56,6 +62,8 @@ impl Kept {
             fingerprint,
             now_micros: 0,
             has_begun: false,
+            bases: Bases::new(),
+            before: None,
         })
     }
 
@@ -92,26 +100,51 @@ impl Kept {
     /// Goes on from what was saved. Errors of kind `State`: it is not all there.
     pub async fn restore(&mut self, spec: &JobSpec, services: &FlowServices, saved: SavedState, retired: Vec<Retired>) -> Result<()> {
         self.store = StateStore::new(services.lake.clone(), spec.job, saved.objects, retired);
-        let mut states = self.store.read().await?;
-        if let Some(answer) = &mut self.answer {
-            answer.restore(&states.remove(ANSWER).unwrap_or_default())?;
+        self.before = saved.before;
+        if !saved.has_begun {
+            return Ok(());
         }
-        for (name, state) in self.dataflow.states() {
-            for changes in states.remove(&name).unwrap_or_default() {
-                state.restore(&changes)?;
-            }
-        }
+        let mut states: BTreeMap<String, &mut dyn State> = self.dataflow.states().into_iter().collect();
+        let answer = &mut self.answer;
+        let restore = |name: &str, changes: &Changes| match (states.get_mut(name), &mut *answer) {
+            (Some(state), _) => state.restore(changes),
+            (None, Some(answer)) if name == ANSWER => answer.restore(changes),
+            (None, _) => Ok(()),
+        };
+        self.store.read(restore).await?;
         self.dataflow.resume();
         self.now_micros = saved.now_micros;
+        self.bases = saved.bases;
         self.has_begun = true;
         Ok(())
     }
 
-    /// Begins anew: what an earlier plan saved is to be removed.
+    /// Begins anew: what an earlier plan saved is to be removed, but for the answer, which readers are shown until this has caught up.
     pub fn discard(&mut self, spec: &JobSpec, services: &FlowServices, saved: SavedState, mut retired: Vec<Retired>, epoch: Epoch) {
         let now_micros = services.clock.now_micros();
-        retired.extend(saved.objects.into_iter().map(|object| saved::retire(object, epoch, now_micros)));
+        let is_shown = self.answer.is_some() && (saved.has_begun || saved.before.is_some());
+        let (before, over) = match saved.before {
+            Some(before) => (before, saved.objects),
+            None => {
+                let (objects, over) = saved::only(ANSWER, saved.objects);
+                (ShownBefore { objects, bases: saved.bases }, over)
+            }
+        };
+        retired.extend(over.into_iter().map(|object| saved::retire(object, epoch, now_micros)));
         self.store = StateStore::new(services.lake.clone(), spec.job, vec![], retired);
+        self.before = Some(before).filter(|_| is_shown);
+    }
+
+    /// Whether readers are shown what an earlier computation left.
+    pub fn shows_before(&self) -> bool {
+        self.before.is_some()
+    }
+
+    /// This has caught up: what was shown before is not needed any more.
+    pub fn forget_before(&mut self, epoch: Epoch, services: &FlowServices) {
+        if let Some(before) = self.before.take() {
+            self.store.retire(before.objects, epoch, services.clock.now_micros());
+        }
     }
 
     /// One tick: what changed in the answer, which is consolidated.
@@ -127,22 +160,29 @@ impl Kept {
         Ok(changes)
     }
 
-    /// Writes what changed since the last epoch.
-    pub async fn save(&mut self, epoch: Epoch, now_micros: i64) -> Result<()> {
+    /// Writes what changed since the last epoch. `seen`: what it was computed from.
+    pub async fn save(&mut self, epoch: Epoch, seen: &Seen, now_micros: i64) -> Result<()> {
         let mut states = self.dataflow.states();
         if let Some(answer) = &mut self.answer {
             states.push((ANSWER.to_string(), answer.state()));
         }
         self.store.write(epoch, states, now_micros).await?;
+        self.bases = seen.bases.clone();
         crash_point(fault::VIEW_STATE_WRITTEN);
         Ok(())
     }
 
     /// What the manifest is to say.
     pub fn saved(&self) -> (Option<SavedState>, Vec<Retired>) {
-        let objects = self.store.objects().to_vec();
-        let state = SavedState { fingerprint: self.fingerprint.clone(), now_micros: self.now_micros, objects };
-        (self.has_begun.then_some(state), self.store.retired().to_vec())
+        let state = SavedState {
+            fingerprint: self.fingerprint.clone(),
+            now_micros: self.now_micros,
+            objects: self.store.objects().to_vec(),
+            has_begun: self.has_begun,
+            bases: self.bases.clone(),
+            before: self.before.clone(),
+        };
+        ((self.has_begun || self.before.is_some()).then_some(state), self.store.retired().to_vec())
     }
 
     /// Removes what was saved since the last epoch.
@@ -151,15 +191,16 @@ impl Kept {
     }
 
     pub fn clean(&mut self, epoch: Epoch, needed_from: Option<Epoch>, services: &FlowServices) {
-        self.store.clean(epoch, needed_from, services.clock.now());
+        let shown = self.before.iter().flat_map(|before| &before.objects).map(|object| object.name.clone());
+        self.store.clean(epoch, needed_from, shown.collect(), services.clock.now());
     }
 
     /// How large each operator's state is, the answer's last.
     pub fn sizes(&mut self) -> Vec<StateSize> {
         let mut sizes = self.dataflow.sizes();
         if let Some(answer) = &mut self.answer {
-            let answer = answer.state();
-            sizes.push(StateSize { operator: "Answer".to_string(), rows: answer.rows(), bytes: answer.bytes() });
+            let bytes = answer.bytes();
+            sizes.push(StateSize { operator: "Answer".to_string(), rows: answer.state().rows(), bytes });
         }
         sizes
     }

@@ -8,12 +8,14 @@ use datafusion::execution::SessionState;
 use tokio::sync::watch;
 
 use super::Taken;
-use crate::error::{Error, Result, SqlState};
-use crate::lake::{ChangeFeed, Snapshot, Table};
+use crate::error::{Error, Kind, Result, SqlState};
+use crate::lake::{ChangeFeed, ChangePart, Snapshot, Table};
 use crate::model::{Changes, Name};
 
 /// How old what is known of a table may be. Commits made through this server are known at once.
 const POLL_INTERVAL: TimeDelta = TimeDelta::milliseconds(400);
+/// With more versions than these to come a tick takes several, up to the next multiple: there all views of the table stop.
+const STOP_EVERY: i64 = 16;
 
 pub struct TableInput {
     pub name: Name,
@@ -21,17 +23,38 @@ pub struct TableInput {
     schema: SchemaRef,
     state: SessionState,
     position: Option<i64>,
-    /// What is being read, and up to which version.
-    open: Option<(ChangeFeed, i64)>,
+    /// Which table it is a position in.
+    id: Option<String>,
+    open: Option<Open>,
+    /// The version that is being gone to.
+    goal: Option<i64>,
     mark: Option<i64>,
     pub versions: watch::Receiver<Option<i64>>,
 }
 
+/// What is being read.
+struct Open {
+    feed: ChangeFeed,
+    /// The last version that it has.
+    end: i64,
+    /// A part that was read and lies behind the goal.
+    next: Option<ChangePart>,
+}
+
 impl TableInput {
-    /// Goes on after version `position`; `None` is before the first.
-    pub fn new(name: Name, table: Arc<Table>, schema: SchemaRef, state: SessionState, position: Option<i64>) -> TableInput {
+    /// From the first version on.
+    pub fn new(name: Name, table: Arc<Table>, schema: SchemaRef, state: SessionState) -> TableInput {
         let versions = table.versions();
-        TableInput { name, table, schema, state, position, open: None, mark: None, versions }
+        TableInput { name, table, schema, state, position: None, id: None, open: None, goal: None, mark: None, versions }
+    }
+
+    /// Goes on after version `position`, of the table that has this id, if it is known.
+    pub fn after(self, position: Option<i64>, id: Option<String>) -> TableInput {
+        TableInput { position, id, ..self }
+    }
+
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
     }
 
     pub fn position(&self) -> Option<i64> {
@@ -54,34 +77,114 @@ impl TableInput {
         self.position >= self.mark
     }
 
-    /// Whole versions, until there are `rows_max` rows or no more versions. Errors of kind `State`: the view must begin anew.
-    pub async fn take(&mut self, rows_max: usize) -> Result<Taken> {
-        let mut taken = Taken::default();
-        let mut rows = 0;
-        if self.open.is_none() {
-            let newest = self.table.snapshot().filter(|newest| newest.version() > self.position);
-            let Some(newest) = newest else { return Ok(taken) };
-            let end = newest.version().unwrap_or_default();
-            self.open = Some((self.table.changes(self.position, newest, self.state.clone()), end));
+    /// The newest version that is known.
+    pub fn newest(&self) -> Option<i64> {
+        self.table.snapshot()?.version()
+    }
+
+    /// Where to go next, if nothing else is wanted: one version at a time, so that others who read the table stop there too.
+    pub fn next_stop(&self) -> Option<i64> {
+        let newest = self.newest()?;
+        match self.position {
+            None => Some(newest),
+            Some(position) if newest - position <= STOP_EVERY => Some(newest.min(position + 1)),
+            Some(position) => Some((position / STOP_EVERY + 1) * STOP_EVERY),
         }
-        let Some((feed, end)) = &mut self.open else { return Ok(taken) };
-        taken.has_advanced = true;
-        while let Some(part) = feed.next().await? {
-            rows += part.changes.len();
-            if !part.changes.is_empty() {
-                taken.changes.push(fit(&self.name, part.changes, &self.schema)?);
-            }
-            if part.is_last {
-                self.position = Some(part.version);
-                if rows >= rows_max {
-                    taken.has_more = true;
-                    return Ok(taken);
+    }
+
+    /// Sets out for a version. False: it is there.
+    pub fn aim(&mut self, version: i64) -> bool {
+        self.goal = Some(version).filter(|version| self.position.is_none_or(|position| position < *version));
+        self.goal.is_some()
+    }
+
+    pub fn is_there(&self) -> bool {
+        self.goal.is_none()
+    }
+
+    /// A part of the way, unless the goal is reached. Errors of kind `State`: the view must begin anew.
+    pub async fn take(&mut self, taken: &mut Taken) -> Result<()> {
+        self.check_table()?;
+        let Some(goal) = self.goal else { return Ok(()) };
+        while taken.has_room() {
+            let open = match &mut self.open {
+                Some(open) => open,
+                None => {
+                    self.open = Some(self.begin(goal).await?);
+                    continue;
+                }
+            };
+            let part = match open.next.take() {
+                Some(part) => Some(part),
+                None => open.feed.next().await.map_err(|error| to_begin_anew(error, &self.name, self.position))?,
+            };
+            match part {
+                Some(part) if part.version > goal => {
+                    open.next = Some(part);
+                    self.arrive(goal);
+                    return Ok(());
+                }
+                Some(part) => {
+                    if !part.changes.is_empty() {
+                        taken.add(fit(&self.name, part.changes, &self.schema)?);
+                    }
+                    if part.is_last && part.version == goal {
+                        self.arrive(goal);
+                        return Ok(());
+                    }
+                }
+                None => {
+                    let end = open.end;
+                    self.open = None;
+                    self.position = Some(end);
+                    if end >= goal {
+                        self.arrive(goal);
+                        return Ok(());
+                    }
                 }
             }
         }
-        self.position = Some(*end);
-        self.open = None;
-        Ok(taken)
+        Ok(())
+    }
+
+    /// Another writer may have removed the table and made another.
+    fn check_table(&self) -> Result<()> {
+        let Some(newest) = self.table.snapshot() else { return Ok(()) };
+        let is_another = self.id.is_some() && newest.table_id() != self.id();
+        match is_another || newest.version() < self.position {
+            true => Err(Error::state(format!("table \"{}\" is another one than was read up to now", self.name))),
+            false => Ok(()),
+        }
+    }
+
+    fn arrive(&mut self, at: i64) {
+        self.position = Some(at);
+        self.goal = None;
+    }
+
+    /// From nothing all rows come as one version, which is to be the goal; else versions follow each other, and are read on from.
+    async fn begin(&mut self, goal: i64) -> Result<Open> {
+        let known = self.table.snapshot().filter(|known| known.version() >= Some(goal));
+        let newest = match known {
+            Some(known) => known,
+            None => self.table.refresh().await?,
+        };
+        let to = match self.position {
+            None => self.table.snapshot_at(goal).await?,
+            Some(_) => newest,
+        };
+        let end = to.version().filter(|end| *end >= goal);
+        let end = end.ok_or_else(|| Error::state(format!("version {goal} of table \"{}\" is not there any more", self.name)))?;
+        self.id = to.table_id().map(str::to_string);
+        Ok(Open { feed: self.table.changes(self.position, to, self.state.clone()), end, next: None })
+    }
+}
+
+/// What has no changes that could be followed can be read as it is.
+fn to_begin_anew(error: Error, table: &Name, position: Option<i64>) -> Error {
+    match error.kind() == Kind::Unsupported && position.is_some() {
+        true => Error::state(format!("the changes of table \"{table}\" cannot be followed")).with_cause(error),
+        false => error,
     }
 }
 

@@ -1,14 +1,22 @@
 //! Views over a lake in memory: what a server saved, the next goes on from, and nobody is told more than once to begin anew.
 
+mod agreement;
+mod anew;
+mod large;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::memory::InMemory;
+use url::Url;
 
 use super::super::super::events::EventKind;
 use super::super::super::saved::PartKind;
-use super::super::tests::house::{House, SUMS, sums};
-use crate::catalog::{Definition, Object};
+use super::super::tests::house::{DEADLINE, House, SUMS, make_table, rows, sums};
+use crate::catalog::{Definition, DesiredState, Object};
+use crate::clock::Clock;
+use crate::lake::Lake;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_next_server_goes_on_from_the_bucket_alone() {
@@ -68,8 +76,9 @@ async fn what_another_plan_saved_is_of_no_use() {
     };
     house.services.catalog.update(view.id, update).await.unwrap();
     let house = House::open(&store, &folder).await;
-    house.supervisor.populated(view.id, &view.name).await.unwrap();
-    assert_eq!(house.read(&view), sums(&[(1, 2), (2, 3)]));
+    house.wait_for(&view, &sums(&[(1, 2), (2, 3)])).await;
+    // Until it is committed readers of a next server would be shown what was before.
+    house.flush().await;
     assert_eq!(house.times(EventKind::ViewComputedAnew), 1);
     let house = House::open(&store, &folder).await;
     house.insert(&[(1, 1)]).await;

@@ -1,44 +1,41 @@
 //! A view that another view reads: the differences between its versions. The position is the last of its epochs that is in.
 //!
-//! Between epochs each version is taken as it is published. An epoch of the reader ends with a version of the view that is committed, so that
+//! Between epochs versions are taken as they are published. An epoch of the reader ends with a version of the view that is committed, so that
 //! what the reader goes on from after a stop is there. If the view falls back to its last epoch, the reader follows by the difference.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
 
 use super::super::super::FlowServices;
 use super::super::super::manifest::Manifests;
-use super::super::super::published::{Answer, Boundary, Published, Stamp, Version};
+use super::super::super::published::{Answer, Difference, Published, Seen, Stamp, Version};
 use super::super::super::saved;
-use super::{ANSWER, Taken};
+use super::Taken;
 use crate::error::{Error, Result};
 use crate::model::{Epoch, JobId, Name, ObjectId};
-
-/// How long an epoch waits for the view to commit what it has shown. After that the reader goes back to what is committed.
-const BOUNDARY_WAIT_MAX: Duration = Duration::from_secs(10);
 
 pub struct Upstream {
     pub id: ObjectId,
     pub name: Name,
     job: JobId,
     schema: SchemaRef,
-    published: Arc<Published>,
+    pub published: Arc<Published>,
     pub changed: watch::Receiver<u64>,
     /// The epoch that the reader's last epoch has.
     position: Option<Epoch>,
     /// What the reader has seen. `None` until the view has shown something.
     included: Option<Arc<Version>>,
+    /// What leads to the version that is being gone to.
+    way: Option<(Difference, Arc<Version>)>,
     mark: Option<Stamp>,
 }
 
 impl Upstream {
     pub fn new(id: ObjectId, name: Name, job: JobId, schema: SchemaRef, published: Arc<Published>, position: Option<Epoch>) -> Upstream {
         let changed = published.subscribe();
-        Upstream { id, name, job, schema, published, changed, position, included: None, mark: None }
+        Upstream { id, name, job, schema, published, changed, position, included: None, way: None, mark: None }
     }
 
     pub fn position(&self) -> Option<Epoch> {
@@ -49,9 +46,10 @@ impl Upstream {
         self.included.as_ref()
     }
 
-    /// Asks to be told when all that the view shows now is in.
+    /// Asks to be told when all that the view holds now is in. Whatever it has not committed may never have been.
     pub fn mark(&mut self) {
-        self.mark = Some(self.published.newest().map_or(Stamp { run: 0, tick: 1 }, |newest| newest.stamp));
+        let held = self.published.boundary().map(|boundary| boundary.version).or_else(|| self.published.newest());
+        self.mark = Some(held.map_or(Stamp { run: 0, tick: 1 }, |held| held.stamp));
     }
 
     pub fn has_passed_mark(&self) -> bool {
@@ -67,57 +65,63 @@ impl Upstream {
         Ok(self.included.is_some())
     }
 
-    /// What changed since the last time.
-    pub fn take(&mut self) -> Result<Taken> {
-        match self.published.newest() {
-            Some(newest) => self.take_to(newest),
-            None => Ok(Taken::default()),
-        }
+    /// What the reader may go to: nothing before what it has seen, unless the view itself went back.
+    pub fn versions_ahead(&self) -> Vec<Arc<Version>> {
+        self.ahead(self.published.versions())
     }
 
-    /// What has to change so that the reader has seen this version, be it newer or older.
-    pub fn take_to(&mut self, version: Arc<Version>) -> Result<Taken> {
-        let Some(included) = &self.included else { return Ok(Taken::default()) };
-        if included.stamp == version.stamp {
-            return Ok(Taken::default());
-        }
-        let changes = version.since(included)?;
-        self.included = Some(version);
-        let changes = if changes.is_empty() { vec![] } else { vec![changes] };
-        Ok(Taken { changes, has_advanced: true, has_more: false })
+    /// The same of what is committed.
+    pub fn boundaries_ahead(&self) -> Vec<Arc<Version>> {
+        self.ahead(self.published.boundaries().into_iter().map(|boundary| boundary.version).collect())
     }
 
-    /// A committed version that is not older than what was seen, if the view comes to one in time.
-    pub async fn boundary(&mut self) -> Result<Boundary> {
-        let until = Instant::now() + BOUNDARY_WAIT_MAX;
-        loop {
-            self.changed.mark_unchanged();
-            let boundary = self.published.boundary();
-            let is_late = Instant::now() >= until;
-            match boundary {
-                Some(boundary) if is_late || self.included.as_ref().is_none_or(|seen| seen.stamp <= boundary.version.stamp) => {
-                    return Ok(boundary);
+    fn ahead(&self, versions: Vec<Arc<Version>>) -> Vec<Arc<Version>> {
+        let seen = self.included.as_ref().map(|included| included.stamp).unwrap_or_default();
+        versions.into_iter().filter(|version| version.stamp >= seen).collect()
+    }
+
+    /// Sets out for a version, be it newer or older. False: it is there.
+    pub fn aim(&mut self, version: Arc<Version>) -> bool {
+        let Some(included) = self.included.as_ref().filter(|included| included.stamp != version.stamp) else { return false };
+        self.way = Some((version.since(included), version));
+        true
+    }
+
+    pub fn is_there(&self) -> bool {
+        self.way.is_none()
+    }
+
+    /// A part of the way, unless the view is there.
+    pub fn take(&mut self, taken: &mut Taken) -> Result<()> {
+        let Some((difference, _)) = &mut self.way else { return Ok(()) };
+        while taken.has_room() {
+            match difference.next() {
+                Some(part) => taken.add(part?),
+                None => {
+                    self.included = self.way.take().map(|(_, version)| version);
+                    return Ok(());
                 }
-                None if is_late => {
-                    return Err(Error::unavailable(format!("materialized view \"{}\" commits nothing", self.name))
-                        .with_hint("lakewire.jobs shows how it is"));
-                }
-                _ => {}
             }
-            self.published.want_boundary();
-            // Looked at again in any case.
-            let _ = timeout_at(until, self.changed.changed()).await;
         }
+        Ok(())
     }
 
-    /// The reader's epoch that ends with this boundary is committed.
-    pub fn committed(&mut self, boundary: &Boundary) {
-        self.position = Some(boundary.epoch);
+    /// The epoch that ended with what was seen, if one did.
+    pub fn boundary(&self) -> Option<Epoch> {
+        let included = self.included.as_ref()?;
+        let boundaries = self.published.boundaries();
+        boundaries.into_iter().rev().find(|boundary| boundary.version.stamp == included.stamp).map(|boundary| boundary.epoch)
     }
 
-    async fn seen(&self, services: &FlowServices) -> Result<Arc<Version>> {
+    /// The reader's epoch that has this epoch of the view is committed.
+    pub fn committed(&mut self, epoch: Epoch) {
+        self.position = Some(epoch);
+    }
+
+    /// The version that the reader's last epoch has.
+    pub async fn seen(&self, services: &FlowServices) -> Result<Arc<Version>> {
         let Some(epoch) = self.position else { return Ok(Arc::new(Version::empty(self.schema.clone()))) };
-        if let Some(boundary) = self.published.boundary().filter(|boundary| boundary.epoch == epoch) {
+        if let Some(boundary) = self.published.boundaries().into_iter().rev().find(|boundary| boundary.epoch == epoch) {
             return Ok(boundary.version);
         }
         let manifest = Manifests::new(services.lake.clone(), services.clock.clone(), self.job).read(epoch).await?;
@@ -125,9 +129,13 @@ impl Upstream {
             return Err(Error::state(format!("epoch {epoch} of materialized view \"{}\" is not kept any more", self.name)));
         };
         let mut answer = Answer::new(self.schema.clone())?;
+        let mut bases = Default::default();
         if let Some(state) = &manifest.state {
-            answer.restore(&saved::read_one(&services.lake, self.job, state, ANSWER).await?)?;
+            saved::read_answer(&services.lake, self.job, state, &mut answer).await?;
+            bases = state.shown_bases().clone();
         }
-        Ok(Arc::new(Version::new(Stamp::default(), &answer, Default::default())))
+        // Before whatever the view has published since the server started.
+        let stamp = Stamp { run: 0, tick: epoch.0 };
+        Ok(Arc::new(Version::new(stamp, &answer, Seen::of(bases, []))))
     }
 }

@@ -1,10 +1,8 @@
 //! Where the rows of a pipeline with state go: into files of its target, as those of any pipeline.
 
-use std::sync::Arc;
-
 use arrow::datatypes::SchemaRef;
-use datafusion::execution::runtime_env::RuntimeEnv;
 
+use super::super::super::FlowServices;
 use super::super::super::expectations::Expectations;
 use super::super::super::manifest::PreparedCommit;
 use super::super::super::target::Target;
@@ -22,8 +20,8 @@ pub struct Writer {
 
 impl Writer {
     /// For rows with these columns.
-    pub async fn open(written: &Written, schema: &SchemaRef) -> Result<Writer> {
-        let context = planner::context(Arc::new(RuntimeEnv::default()), 1)?;
+    pub async fn open(written: &Written, schema: &SchemaRef, services: &FlowServices) -> Result<Writer> {
+        let context = planner::context(services.runtime.clone(), 1)?;
         Ok(Writer {
             target: Target::open(written.target.clone()).await?,
             location: written.target.location.clone(),
