@@ -54,6 +54,9 @@ pub struct Manifest {
     /// State objects that are not needed any more and are yet to be removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retired: Vec<Retired>,
+    /// The job was dropped: no epoch follows (`job::bury`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_tombstone: bool,
 }
 
 /// The state of a view after an epoch.
@@ -138,6 +141,7 @@ impl Manifests {
             totals,
             state: None,
             retired: vec![],
+            is_tombstone: false,
         }
     }
 
@@ -196,6 +200,19 @@ impl Manifests {
             while self.cleaning.try_join_next().is_some() {}
         }
         Ok(())
+    }
+
+    /// Removes the manifests of all earlier epochs, and the hint, which is not needed where there is one manifest.
+    pub async fn remove_before(&self, epoch: Epoch) -> Result<()> {
+        let listed = self.lake.store().list(Some(&self.folder()));
+        let is_earlier = move |object: &ObjectMeta| epoch_of(&object.location).is_some_and(|of| of < epoch);
+        let earlier = listed.try_filter(move |object| std::future::ready(is_earlier(object))).map_ok(|object| object.location).boxed();
+        let removed = self.lake.store().delete_stream(earlier).try_for_each(|_| std::future::ready(Ok(()))).await;
+        removed.map_err(|error| self.refused("remove", error))?;
+        match self.lake.store().delete(&self.hint_path()).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.refused("remove", error)),
+        }
     }
 
     /// An epoch that may not be there any more.

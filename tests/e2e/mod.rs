@@ -7,6 +7,7 @@ mod catalog_postgres;
 mod change;
 mod crash_points;
 mod docs;
+mod dropped;
 mod generate;
 mod kept_pipelines;
 mod kinesis_to_s3;

@@ -61,6 +61,9 @@ impl<'a> OpenEpoch<'a> {
         let owner = standing.ownership.owner().to_string();
         let manifests = Manifests::of_owner(services.lake.clone(), services.clock.clone(), spec.job, owner);
         let newest = manifests.newest().await?;
+        if newest.as_ref().is_some_and(|manifest| manifest.is_tombstone) {
+            return Err(dropped(spec));
+        }
         standing.ownership.check(spec, &manifests, newest.as_ref()).await?;
         for location in spec.target_location().into_iter().chain([rejects::LOCATION]) {
             let published = services.lake.table(location)?.refresh().await?.transaction(&spec.job.to_string());
@@ -182,7 +185,7 @@ async fn decide(spec: &JobSpec, manifests: &Manifests, manifest: &Manifest) -> R
 }
 
 /// Makes a committed epoch visible. Any number of times: the log of each table says whether it has it.
-async fn publish(lake: &Lake, manifest: &Manifest) -> Result<()> {
+pub(super) async fn publish(lake: &Lake, manifest: &Manifest) -> Result<()> {
     for (nth, prepared) in manifest.commits.iter().enumerate() {
         if !prepared.files.is_empty() {
             let transaction = AppTransaction { app_id: manifest.job.to_string(), version: manifest.epoch.0 as i64 };
@@ -195,6 +198,12 @@ async fn publish(lake: &Lake, manifest: &Manifest) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn dropped(spec: &JobSpec) -> Error {
+    Error::state(format!("{} \"{}\" was dropped on another server", spec.kind(), spec.name))
+        .with_detail(format!("job {} is over", spec.job))
+        .with_hint("nothing is to be done: this server forgets it when it is started again")
 }
 
 fn rejects_spec(lake: &Lake) -> Result<TargetSpec> {

@@ -3,6 +3,7 @@
 //! Both read sources through the shared reader (`inputs`) and commit by one protocol (`epoch`); what they do between is their own
 //! (`pipeline`, `view`).
 
+mod burial;
 mod epoch;
 mod inputs;
 mod ownership;
@@ -23,6 +24,7 @@ use crate::error::Result;
 use ownership::Ownership;
 use spec::Work;
 
+pub use burial::bury;
 pub use spec::{JobSpec, schema_of, target_of};
 pub use status::{InputStatus, JobState, JobStatus, Status};
 

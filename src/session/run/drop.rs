@@ -7,14 +7,16 @@ use super::super::{Notice, Outcome, Services, Session};
 use super::to_the_end;
 use crate::catalog::{Change, Definition, Object, ObjectKind, Snapshot};
 use crate::error::{Error, Kind, Result, SqlState};
-use crate::flow::saved;
+use crate::flow::job;
+use crate::model::JobId;
 use crate::sql::{self, Dependents, Drop, Files};
 
 pub async fn run(session: &Session, drop: &Drop) -> Result<Outcome> {
     let catalog = session.services.flow.catalog.snapshot();
     let doomed = doomed(session, drop, &catalog)?;
     let (services, files) = (session.services.clone(), drop.files);
-    to_the_end(async move { remove(&services, &doomed, files).await }).await?;
+    let left = to_the_end(async move { remove(&services, &doomed, files).await }).await?;
+    left.into_iter().for_each(|warning| session.notice(warning));
     Ok(Outcome::done(format!("DROP {}", drop.kind.keyword())))
 }
 
@@ -60,18 +62,40 @@ fn refusal(doomed: &[Arc<Object>], dependents: &[Arc<Object>]) -> Error {
         .with_hint("use DROP … CASCADE to drop the dependent objects too")
 }
 
-/// The definitions go first: what is still there of a dropped object after a crash is never started again.
-async fn remove(services: &Services, doomed: &[Arc<Object>], files: Files) -> Result<()> {
+/// The definitions go first: what is still there of a dropped object after a crash is never started again. Then the jobs, so that none writes to
+/// what is removed after them. Returns what is to be said of jobs whose remains could not be removed.
+async fn remove(services: &Services, doomed: &[Arc<Object>], files: Files) -> Result<Vec<Notice>> {
+    let before = services.flow.catalog.snapshot();
     let changes = doomed.iter().map(|object| Change::Drop(object.id)).collect();
     services.flow.catalog.commit_if(changes, |catalog| check_purge(services, catalog, doomed, files)).await?;
-    for object in doomed.iter().filter(|object| object.definition.job().is_some()) {
-        services.supervisor.remove(object.id).await;
+    let mut left = vec![];
+    for object in doomed {
+        if let Some((job, _)) = object.definition.job() {
+            services.supervisor.remove(object.id).await;
+            if let Err(error) = job::bury(&services.flow.lake, &services.flow.clock, job, target(object, &before)).await {
+                left.push(not_buried(object, job, &error));
+            }
+        }
     }
     for object in doomed {
         check_purge(services, &services.flow.catalog.snapshot(), std::slice::from_ref(object), files)?;
         clean_up(services, object, files).await?;
     }
-    Ok(())
+    Ok(left)
+}
+
+/// Where the table is that a pipeline writes.
+fn target<'a>(object: &Object, catalog: &'a Snapshot) -> Option<&'a str> {
+    let Definition::Pipeline(pipeline) = &object.definition else { return None };
+    match &catalog.get(pipeline.target)?.definition {
+        Definition::Table(table) => Some(&table.location),
+        _ => None,
+    }
+}
+
+/// It is dropped all the same: what the job keeps may be where nothing answers now.
+fn not_buried(object: &Object, job: JobId, error: &Error) -> Notice {
+    Notice::warning(format!("what {object} has kept in the lake, in _lakewire/jobs/{job}, could not be removed: {}", error.one_line()))
 }
 
 /// What is purged has no folder in common with a table that stays, nor with one that was made since.
@@ -88,7 +112,6 @@ fn check_purge(services: &Services, catalog: &Snapshot, doomed: &[Arc<Object>], 
 async fn clean_up(services: &Services, object: &Object, files: Files) -> Result<()> {
     match (&object.definition, files) {
         (Definition::Source(_), _) => services.flow.feeds.forget(object.id),
-        (Definition::View(view), _) => saved::purge(&services.flow.lake, view.job).await?,
         (Definition::Table(table), Files::Purge) => services.flow.lake.purge(&table.location).await?,
         _ => {}
     }

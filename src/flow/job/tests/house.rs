@@ -91,6 +91,16 @@ impl House {
 
     /// A table named like the pipeline, which gets the offset of each record as `o`.
     pub async fn pipeline(&self, name: &str, source: &Object) -> Object {
+        self.pipeline_with(name, source, "SELECT _offset AS o FROM s", vec![]).await
+    }
+
+    /// The same for a pipeline that remembers what it has seen.
+    pub async fn kept_pipeline(&self, name: &str, source: &Object) -> Object {
+        let kept_inputs = vec![ViewInput { relation: source.id, columns: vec![] }];
+        self.pipeline_with(name, source, "SELECT DISTINCT _offset AS o FROM s", kept_inputs).await
+    }
+
+    async fn pipeline_with(&self, name: &str, source: &Object, query: &str, kept_inputs: Vec<ViewInput>) -> Object {
         let table = TableDef {
             location: name.to_string(),
             columns: vec![],
@@ -101,7 +111,7 @@ impl House {
         let table = self.create(name, Definition::Table(table)).await;
         let definition = PipelineDef {
             job: JobId::new(),
-            query: "SELECT _offset AS o FROM s".to_string(),
+            query: query.to_string(),
             sources: vec![source.id],
             target: table.id,
             target_columns: None,
@@ -109,7 +119,7 @@ impl House {
             commit_interval_ms: 3_600_000,
             start: None,
             emit: Emit::OnChange,
-            kept_inputs: vec![],
+            kept_inputs,
             state: DesiredState::Running,
         };
         let pipeline = self.create(name, Definition::Pipeline(definition)).await;

@@ -19,6 +19,8 @@ pub enum Trouble {
     LoseAnswer,
     /// It waits until the store is told to wake up. Then it is carried out, and the answer is lost.
     Sleep,
+    /// It waits until the store is told to wake up. Then it is carried out and answered.
+    Wait,
     /// The connection breaks before it is carried out.
     Refuse,
     /// It is not carried out, and the answer is that the object exists.
@@ -84,13 +86,19 @@ impl ShakyStore {
                 return Err(Error::AlreadyExists { path: location.to_string(), source: "told so".into() });
             }
             Some(Trouble::LoseAnswer) => {}
-            Some(Trouble::Sleep) => {
-                let mut wakings = self.wakings.subscribe();
-                self.asleep.send_modify(|asleep| *asleep += 1);
-                wakings.changed().await.unwrap();
+            Some(Trouble::Sleep) => self.sleep().await,
+            Some(Trouble::Wait) => {
+                self.sleep().await;
+                return request.await;
             }
         }
         request.await.and(Err(lost()))
+    }
+
+    async fn sleep(&self) {
+        let mut wakings = self.wakings.subscribe();
+        self.asleep.send_modify(|asleep| *asleep += 1);
+        wakings.changed().await.unwrap();
     }
 }
 
