@@ -26,6 +26,10 @@ pub fn install() -> Result<PrometheusHandle> {
 
 /// Brings the metrics of the jobs up to date. Reads memory only.
 pub fn refresh(services: &Services) {
+    let reader = services.flow.feeds.budget();
+    gauge!("lakewire_reader_bytes").set(reader.held_bytes() as f64);
+    gauge!("lakewire_reader_peak_bytes").set(reader.peak_bytes() as f64);
+    gauge!("lakewire_reader_limit_bytes").set(reader.bytes_max() as f64);
     for (_, name, status) in services.supervisor.statuses() {
         let job = name.to_string();
         counter!("lakewire_job_records_in_total", "job" => job.clone()).absolute(status.totals.records_in);

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::FeedBatch;
+use super::budget::Holding;
 use crate::error::Error;
 use crate::model::Position;
 use crate::sources::{Behind, Source};
@@ -29,8 +30,11 @@ struct State {
     ring: VecDeque<Arc<FeedBatch>>,
     /// The number of the batch at the front of the ring.
     first: Sequence,
+    /// Of the ring.
     bytes: usize,
-    bytes_max: usize,
+    holding: Holding,
+    /// What the last batch took, and so about what the next will.
+    batch_bytes: usize,
     head: Position,
     behind: Behind,
     /// Counts the calls to the source, so that "up to date as of now" has a meaning.
@@ -82,13 +86,14 @@ pub(super) enum Cover {
 }
 
 impl Lane {
-    pub fn new(start: Position, bytes_max: usize) -> Lane {
+    pub fn new(start: Position, holding: Holding) -> Lane {
         Lane {
             state: Mutex::new(State {
                 ring: VecDeque::new(),
                 first: 0,
                 bytes: 0,
-                bytes_max,
+                holding,
+                batch_bytes: 0,
                 head: start,
                 behind: Behind::default(),
                 fetches: 0,
@@ -201,6 +206,12 @@ impl Lane {
         }
     }
 
+    /// How far it has read.
+    #[cfg(test)]
+    pub(super) fn head(&self) -> Position {
+        self.state.lock().head.clone()
+    }
+
     pub(super) fn fail(&self, error: Error) {
         let mut state = self.state.lock();
         state.end = Some(End::Failed(Arc::new(error)));
@@ -216,13 +227,16 @@ impl State {
         }
         let end = self.first + self.ring.len() as u64;
         let fastest = self.listeners.values().map(|listener| listener.next).max().unwrap_or(0);
-        if self.bytes >= self.bytes_max && fastest < end {
-            return Room::Wait;
-        }
-        while self.bytes >= self.bytes_max {
+        // What is held for a fetch that brought nothing.
+        self.holding.set(self.bytes);
+        while !self.holding.grow(self.bytes, self.batch_bytes) {
+            if fastest < end {
+                return Room::Wait;
+            }
             let Some(oldest) = self.ring.pop_front() else { break };
             self.bytes -= oldest.bytes;
             self.first += 1;
+            self.holding.set(self.bytes);
         }
         Room::Read
     }
@@ -231,8 +245,10 @@ impl State {
         if batch.advances() {
             self.head = batch.end.clone();
             self.bytes += batch.bytes;
+            self.batch_bytes = batch.bytes;
             self.ring.push_back(Arc::new(batch));
         }
+        self.holding.set(self.bytes);
     }
 
     fn wake_all(&self) {

@@ -4,6 +4,7 @@
 //! A job remembers nothing here: its positions are its own, and a cursor is made from a position.
 
 mod batch;
+mod budget;
 mod columns;
 mod cursor;
 mod lane;
@@ -12,7 +13,6 @@ mod tally;
 mod tests;
 
 use std::collections::HashMap;
-use std::ops::RangeInclusive;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -31,6 +31,7 @@ use crate::model::{Name, ObjectId, PartitionId, Position, Positions, SchemaMode}
 use crate::sources::{self, Batch, Partition, Source};
 
 pub use batch::{FeedBatch, Rejected};
+pub use budget::ReaderBudget;
 pub use columns::Columns;
 pub use cursor::Cursor;
 pub use lane::Look;
@@ -39,12 +40,6 @@ use columns::Growth;
 use lane::{Lane, Room};
 use tally::Tally;
 
-/// The share of the memory limit that all decoded batches which wait for a job may take together.
-const FEED_MEMORY_DIVISOR: u64 = 8;
-/// No lane gets less, or its batches would be dropped before they are read.
-const LANE_BYTES_MIN: usize = 4 << 20;
-const LANE_BYTES_MAX: usize = 64 << 20;
-
 /// The feeds of all sources that some job reads.
 pub struct Feeds {
     catalog: Catalog,
@@ -52,14 +47,19 @@ pub struct Feeds {
     clock: Clock,
     network: Handle,
     compute: Handle,
-    bytes_max: usize,
+    budget: Arc<ReaderBudget>,
     open: Mutex<HashMap<ObjectId, Arc<OnceCell<Arc<SourceFeed>>>>>,
 }
 
 impl Feeds {
     pub fn new(catalog: Catalog, events: EventLog, clock: Clock, network: Handle, compute: Handle, memory_limit_bytes: u64) -> Feeds {
-        let bytes_max = (memory_limit_bytes / FEED_MEMORY_DIVISOR) as usize;
-        Feeds { catalog, events, clock, network, compute, bytes_max, open: Mutex::default() }
+        let budget = ReaderBudget::of_memory_limit(memory_limit_bytes);
+        Feeds { catalog, events, clock, network, compute, budget, open: Mutex::default() }
+    }
+
+    /// What the batches of all sources take together.
+    pub fn budget(&self) -> &ReaderBudget {
+        &self.budget
     }
 
     /// The feed of a source, connected on first use.
@@ -113,8 +113,7 @@ impl Feeds {
             flatten: source.flatten,
             network: self.network.clone(),
             compute: self.compute.clone(),
-            bytes_max: self.bytes_max,
-            lane_bytes: LANE_BYTES_MIN..=LANE_BYTES_MAX,
+            budget: self.budget.clone(),
             lanes: Mutex::default(),
         }))
     }
@@ -130,8 +129,7 @@ pub struct SourceFeed {
     flatten: bool,
     network: Handle,
     compute: Handle,
-    bytes_max: usize,
-    lane_bytes: RangeInclusive<usize>,
+    budget: Arc<ReaderBudget>,
     lanes: Mutex<HashMap<PartitionId, Vec<Arc<Lane>>>>,
 }
 
@@ -170,14 +168,13 @@ impl SourceFeed {
 
     fn find_or_begin(self: &Arc<Self>, partition: &PartitionId, position: &Position, wake: &Arc<Notify>) -> (Arc<Lane>, u64, u64) {
         let mut lanes = self.lanes.lock();
-        let bytes_max = self.lane_bytes_max(&lanes);
         let lanes = lanes.entry(partition.clone()).or_default();
         for lane in lanes.iter() {
             if let Some((listener, next)) = lane.attach(position, self.source.as_ref(), wake) {
                 return (lane.clone(), listener, next);
             }
         }
-        let lane = Arc::new(Lane::new(position.clone(), bytes_max));
+        let lane = Arc::new(Lane::new(position.clone(), self.budget.hold()));
         let (listener, next) = lane.attach(position, self.source.as_ref(), wake).expect("a new lane covers the position it begins at");
         lanes.push(lane.clone());
         self.network.spawn(read_lane(self.clone(), partition.clone(), position.clone(), lane.clone()));
@@ -195,11 +192,6 @@ impl SourceFeed {
                 tracing::debug!(?error, "what was counted of a source cannot be kept yet");
             }
         });
-    }
-
-    fn lane_bytes_max(&self, lanes: &HashMap<PartitionId, Vec<Arc<Lane>>>) -> usize {
-        let count = lanes.values().map(Vec::len).sum::<usize>() + 1;
-        (self.bytes_max / count).clamp(*self.lane_bytes.start(), *self.lane_bytes.end())
     }
 
     fn remove(&self, partition: &PartitionId, lane: &Arc<Lane>) {

@@ -92,6 +92,10 @@ async fn catalog(folder: &std::path::Path) -> Catalog {
 }
 
 async fn feed(seed: u64, folder: &std::path::Path) -> Arc<SourceFeed> {
+    feed_within(ReaderBudget::new(LANE_BYTES), seed, folder).await
+}
+
+async fn feed_within(budget: Arc<ReaderBudget>, seed: u64, folder: &std::path::Path) -> Arc<SourceFeed> {
     let (clock, catalog) = (Clock::wall(), catalog(folder).await);
     let columns = vec![SourceColumn::found("n", SqlType::BigInt)];
     let definition = SourceDef {
@@ -122,16 +126,19 @@ async fn feed(seed: u64, folder: &std::path::Path) -> Arc<SourceFeed> {
         flatten: false,
         network: Handle::current(),
         compute: Handle::current(),
-        bytes_max: LANE_BYTES,
-        lane_bytes: 1..=LANE_BYTES,
+        budget,
         lanes: Mutex::default(),
     })
 }
 
 /// Reads from `from` to the end, resting and re-attaching at random, and checks that nothing is missing, doubled or out of order.
 async fn consume(feed: Arc<SourceFeed>, from: u64, laziness: u32, seed: u64) {
+    consume_partition(feed, "0", from, laziness, seed).await;
+}
+
+async fn consume_partition(feed: Arc<SourceFeed>, partition: &str, from: u64, laziness: u32, seed: u64) {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let partition = PartitionId::new("0");
+    let partition = PartitionId::new(partition);
     let wake = Arc::new(Notify::new());
     let mut position = Position::new(from.to_string());
     let mut cursor = feed.attach(&partition, &position, &wake);
@@ -182,6 +189,70 @@ async fn every_job_gets_every_record_once() {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// What one batch of `Numbers` takes at most.
+const BATCH_BYTES_MAX: usize = 64 << 10;
+
+/// Nobody takes anything until all that may be read ahead is read. Then jobs of all speeds do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_lanes_stay_within_one_budget() {
+    const LANES: usize = 24;
+    const BYTES_MAX: usize = 2 << 20;
+    let budget = ReaderBudget::new(BYTES_MAX);
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    // Of two sources of one server.
+    let feeds = [feed_within(budget.clone(), 1, folders[0].path()).await, feed_within(budget.clone(), 2, folders[1].path()).await];
+    let wake = Arc::new(Notify::new());
+    let attach = |lane: usize| feeds[lane % 2].attach(&PartitionId::new(lane.to_string()), &Position::new("0"), &wake);
+    let cursors: Vec<_> = (0..LANES).map(attach).collect();
+    while budget.held_bytes() < BYTES_MAX / 2 {
+        tokio::task::yield_now().await;
+    }
+    let tasks: Vec<_> = (0..LANES)
+        .map(|lane| {
+            let feed = feeds[lane % 2].clone();
+            tokio::spawn(async move { consume_partition(feed, &lane.to_string(), 0, 1 + lane as u32 * 3, lane as u64).await })
+        })
+        .collect();
+    drop(cursors);
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert!(budget.peak_bytes() <= BYTES_MAX + LANES * BATCH_BYTES_MAX, "{}", budget.peak_bytes());
+    // All is given back when nobody listens any more.
+    while budget.held_bytes() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_is_faster_than_its_jobs_waits() {
+    const BYTES_MAX: usize = 256 << 10;
+    /// Of a decoded record: a number, an offset, a time.
+    const RECORD_BYTES_MIN: u64 = 20;
+    let (budget, folder) = (ReaderBudget::new(BYTES_MAX), tempfile::tempdir().unwrap());
+    let feed = feed_within(budget.clone(), 5, folder.path()).await;
+    let wake = Arc::new(Notify::new());
+    let mut cursor = feed.attach(&PartitionId::new("0"), &Position::new("0"), &wake);
+    let lane = feed.lanes.lock().values().next().unwrap()[0].clone();
+    let mut position = Position::new("0");
+    while number(&position) < RECORDS {
+        // The job takes nothing before the source has run ahead as far as it may.
+        while budget.held_bytes() + BATCH_BYTES_MAX < BYTES_MAX && number(&lane.head()) < RECORDS {
+            tokio::task::yield_now().await;
+        }
+        let ahead = number(&lane.head()) - number(&position);
+        assert!(ahead <= (BYTES_MAX + BATCH_BYTES_MAX) as u64 / RECORD_BYTES_MIN, "{ahead}");
+        match cursor.look() {
+            Look::Batch(batch) => position = check(&batch, &position),
+            Look::Nothing => wake.notified().await,
+            Look::Finished | Look::FellOff => unreachable!("there is more"),
+            Look::Failed(error) => panic!("{error:?}"),
+        }
+    }
+    let peak = budget.peak_bytes();
+    assert!(peak > BYTES_MAX / 2 && peak <= BYTES_MAX + BATCH_BYTES_MAX, "{peak}");
 }
 
 /// A flush is answered when a fetch that began after it has found the end.
