@@ -81,12 +81,14 @@ pub struct StateStore {
     /// The oldest first.
     objects: Vec<StateObject>,
     retired: Vec<Retired>,
+    /// Written since the last epoch was committed.
+    unnamed: Vec<String>,
     cleaning: JoinSet<()>,
 }
 
 impl StateStore {
     pub fn new(lake: Lake, job: JobId, objects: Vec<StateObject>, retired: Vec<Retired>) -> StateStore {
-        StateStore { lake, job, objects, retired, cleaning: JoinSet::new() }
+        StateStore { lake, job, objects, retired, unnamed: vec![], cleaning: JoinSet::new() }
     }
 
     pub fn objects(&self) -> &[StateObject] {
@@ -117,6 +119,7 @@ impl StateStore {
         bodies.push(open);
         for OpenObject { object, bytes } in bodies.into_iter().filter(|open| !open.object.parts.is_empty()) {
             let path = self.path(&object.name);
+            self.unnamed.push(object.name.clone());
             self.lake.store().put(&path, PutPayload::from(bytes)).await.map_err(|error| refused("write", self.job, error))?;
             self.objects.push(object);
         }
@@ -128,9 +131,21 @@ impl StateStore {
         read(&self.lake, self.job, &self.objects, |_| true).await
     }
 
+    /// Removes what no manifest names nor will: the epoch it was written for was given up before it was tried to decide it.
+    pub async fn discard_unnamed(&mut self) {
+        for name in std::mem::take(&mut self.unnamed) {
+            let path = self.path(&name);
+            match self.lake.store().delete(&path).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => tracing::debug!(%error, %path, "a state object that was given up could not be removed"),
+            }
+        }
+    }
+
     /// After an epoch was committed: now and then removes objects that nobody needs. `needed_from` is the oldest epoch that another job goes
     /// on from.
     pub fn clean(&mut self, epoch: Epoch, needed_from: Option<Epoch>, now: DateTime<Utc>) {
+        self.unnamed.clear();
         while self.cleaning.try_join_next().is_some() {}
         let is_over = |retired: &Retired| {
             let is_old = retired.at_micros < (now - KEPT).timestamp_micros();

@@ -124,7 +124,15 @@ impl Target {
         Ok(())
     }
 
-    /// Finishes the files of the epoch.
+    /// Gives up the files of the epoch. Nothing has named them, and nothing will.
+    pub async fn discard(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            writer.abort().await;
+        }
+        self.spec.table.discard(&std::mem::take(&mut self.sealed)).await;
+    }
+
+    /// Finishes the files of the epoch. They are the caller's from here on.
     pub async fn seal(&mut self) -> Result<Vec<AddedFile>> {
         self.close_writer().await?;
         Ok(std::mem::take(&mut self.sealed))

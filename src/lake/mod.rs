@@ -31,6 +31,7 @@ mod snapshot;
 mod file_list;
 mod file_stats;
 
+mod noting_store;
 mod writer;
 
 mod scan;

@@ -9,6 +9,7 @@ use deltalake::datafile::writer::{DeltaWriter, WriterConfig};
 use object_store::prefix::PrefixStore;
 
 use super::commit::AddedFile;
+use super::noting_store::NotingStore;
 use super::schema::same_type;
 use super::snapshot::Snapshot;
 use super::table::Table;
@@ -25,6 +26,7 @@ const STATISTICS_COLUMNS_MAX: usize = 32;
 pub struct TableWriter {
     schema: SchemaRef,
     writer: DeltaWriter,
+    store: NotingStore,
     rows: u64,
     bytes: u64,
 }
@@ -36,7 +38,7 @@ impl Table {
         let schema = snapshot.schema().clone();
         let partition_columns = snapshot.partition_columns().to_vec();
         let statistics = statistics_columns(&schema, &partition_columns);
-        let folder = PrefixStore::new(self.lake.store().clone(), self.path.clone());
+        let store = NotingStore::new(Arc::new(PrefixStore::new(self.lake.store().clone(), self.path.clone())));
         let config = WriterConfig::new(
             schema.clone(),
             partition_columns,
@@ -46,7 +48,7 @@ impl Table {
             Default::default(),
             Some(statistics),
         );
-        Ok(TableWriter { schema, writer: DeltaWriter::new(Arc::new(folder), config), rows: 0, bytes: 0 })
+        Ok(TableWriter { schema, writer: DeltaWriter::new(Arc::new(store.clone()), config), store, rows: 0, bytes: 0 })
     }
 }
 
@@ -70,17 +72,23 @@ impl TableWriter {
         self.bytes
     }
 
-    /// Finishes all files. They exist when this returns.
+    /// Finishes all files. They exist when this returns; after an error none does.
     pub async fn close(self) -> Result<Vec<AddedFile>> {
-        let files = self.writer.close().await?;
-        files.into_iter().map(|file| Ok(AddedFile(serde_json::from_value(serde_json::to_value(file)?)?))).collect()
+        match self.writer.close().await {
+            Ok(files) => files.into_iter().map(|file| Ok(AddedFile(serde_json::from_value(serde_json::to_value(file)?)?))).collect(),
+            Err(error) => {
+                self.store.take_away().await;
+                Err(error.into())
+            }
+        }
     }
 
-    /// Gives the files up. Those that were finished already stay as orphans, which vacuum finds.
+    /// Gives the files up, also those that were finished already. What cannot be deleted stays as an orphan, which vacuum finds.
     pub async fn abort(self) {
         if let Err(error) = self.writer.abort().await {
             tracing::warn!(%error, "an unfinished upload could not be given up");
         }
+        self.store.take_away().await;
     }
 }
 

@@ -35,6 +35,8 @@ pub struct OpenEpoch<'a> {
     rejects: Target,
     due: Instant,
     payload_bytes: u64,
+    /// It was tried to decide the epoch: its files and state objects may be named, or come to be named, by a manifest.
+    may_be_decided: bool,
 }
 
 /// What a job goes on from, and what an epoch is to hold beside the rejects.
@@ -81,7 +83,8 @@ impl<'a> OpenEpoch<'a> {
         };
         let rejects = Target::open(rejects_spec(&services.lake)?).await?;
         let due = Instant::now() + spec.commit_interval;
-        let epoch = OpenEpoch { spec, services, status, manifests, committed, totals, rejects, due, payload_bytes: 0 };
+        let epoch =
+            OpenEpoch { spec, services, status, manifests, committed, totals, rejects, due, payload_bytes: 0, may_be_decided: false };
         Ok((epoch, contents))
     }
 
@@ -152,11 +155,11 @@ impl<'a> OpenEpoch<'a> {
 
     /// Seal, decide, publish, acknowledge. After an error it is not known how far it came: the job must recover.
     pub async fn commit(&mut self, mut contents: Contents) -> Result<()> {
-        let rejects = PreparedCommit { table: rejects::LOCATION.to_string(), files: self.rejects.seal().await? };
+        let commits = self.seal(contents.target.take()).await?;
         crash_point(fault::EPOCH_FILES_WRITTEN);
-        let commits = contents.target.take().into_iter().chain([rejects]).collect();
         let manifest = self.draft(contents, commits);
         crash_point(fault::EPOCH_SEALED);
+        self.may_be_decided = true;
         decide(self.spec, &self.manifests, &manifest).await?;
         crash_point(fault::EPOCH_DECIDED);
         publish(&self.services.lake, &manifest).await?;
@@ -167,12 +170,51 @@ impl<'a> OpenEpoch<'a> {
         self.status.committed(self.committed, &self.totals, manifest.committed_at_micros);
         self.due = Instant::now() + self.spec.commit_interval;
         self.payload_bytes = 0;
+        self.may_be_decided = false;
         Ok(())
+    }
+
+    /// The files of the target, which are finished, and those of the rejects. After an error none of them is left.
+    async fn seal(&mut self, target: Option<PreparedCommit>) -> Result<Vec<PreparedCommit>> {
+        match self.rejects.seal().await {
+            Ok(files) => Ok(target.into_iter().chain([PreparedCommit { table: rejects::LOCATION.to_string(), files }]).collect()),
+            Err(error) => {
+                discard(&self.services.lake, target.as_slice()).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// After an error that ends the run: gives up the rejects' files, if nothing names them. Returns whether the same holds for all else that
+    /// was written for the epoch.
+    pub async fn give_up(&mut self) -> Abandoned {
+        self.rejects.discard().await;
+        match self.may_be_decided {
+            true => Abandoned::Perhaps,
+            false => Abandoned::ForSure,
+        }
     }
 
     fn draft(&self, contents: Contents, commits: Vec<PreparedCommit>) -> Manifest {
         let Contents { positions, state, retired, .. } = contents;
         Manifest { state, retired, ..self.manifests.draft(self.committed.next(), positions, commits, self.totals.clone()) }
+    }
+}
+
+/// Whether nothing names what was written for an epoch that a run did not get to the end of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Abandoned {
+    ForSure,
+    /// The decision was tried. Its outcome may not be known.
+    Perhaps,
+}
+
+/// A disk that is full is not to be filled by trying again and again.
+async fn discard(lake: &Lake, commits: &[PreparedCommit]) {
+    for commit in commits {
+        if let Ok(table) = lake.table(&commit.table) {
+            table.discard(&commit.files).await;
+        }
     }
 }
 

@@ -45,7 +45,11 @@ pub async fn run(
     job.epoch.take_over(Contents { positions: job.inputs.positions(), ..Contents::default() }, standing).await?;
     status.running(job.inputs.status());
     services.events.add(EventKind::JobStarted, spec.name.as_str(), &format!("running from epoch {}", job.epoch.number()));
-    job.work(control, standing).await
+    let ended = job.work(control, standing).await;
+    if ended.is_err() {
+        job.give_up().await;
+    }
+    ended
 }
 
 struct Job<'a> {
@@ -175,6 +179,12 @@ impl Job<'_> {
         }
         self.status.inputs(self.inputs.status());
         Ok(())
+    }
+
+    /// After an error: what is not sealed yet, and what sealed files are still in the target's hands, are named by nothing.
+    async fn give_up(&mut self) {
+        self.target.discard().await;
+        self.epoch.give_up().await;
     }
 
     async fn answer_flushes(&mut self, standing: &mut StandingOrders) -> Result<()> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::scalar::ScalarValue;
 use futures::StreamExt;
@@ -100,6 +101,21 @@ pub async fn write(session: &Session, object: &Object, table: &TableDef, rows: L
     };
     let mut rows = query::run::run(session.state.clone(), rows, &session.services.query.compute).await?;
     let mut target = Target::open(spec).await?;
+    let count = match fill(&mut target, &mut rows).await {
+        Ok(count) => count,
+        Err(error) => {
+            target.discard().await;
+            return Err(error);
+        }
+    };
+    let adds = target.seal().await?;
+    if !adds.is_empty() {
+        handle.commit(Commit { adds, transaction: None, operation: Operation::Write }).await?;
+    }
+    Ok(count)
+}
+
+async fn fill(target: &mut Target, rows: &mut SendableRecordBatchStream) -> Result<u64> {
     // Even a result without rows has columns, which the table may be waiting for.
     target.prepare(rows.schema()).await?;
     let mut count = 0;
@@ -107,10 +123,6 @@ pub async fn write(session: &Session, object: &Object, table: &TableDef, rows: L
         let batch = batch.map_err(Error::from)?;
         count += batch.num_rows() as u64;
         target.write(&batch).await?;
-    }
-    let adds = target.seal().await?;
-    if !adds.is_empty() {
-        handle.commit(Commit { adds, transaction: None, operation: Operation::Write }).await?;
     }
     Ok(count)
 }

@@ -141,6 +141,11 @@ impl Kept {
         (self.has_begun.then_some(state), self.store.retired().to_vec())
     }
 
+    /// Removes what was saved since the last epoch.
+    pub async fn discard_unnamed(&mut self) {
+        self.store.discard_unnamed().await;
+    }
+
     pub fn clean(&mut self, epoch: Epoch, needed_from: Option<Epoch>, services: &FlowServices) {
         self.store.clean(epoch, needed_from, services.clock.now());
     }

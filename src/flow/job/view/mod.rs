@@ -31,7 +31,7 @@ use super::super::events::EventKind;
 use super::super::feed::FeedBatch;
 use super::super::published::{Published, Stamp, Version};
 use super::super::rejects;
-use super::epoch::{Contents, OpenEpoch};
+use super::epoch::{Abandoned, Contents, OpenEpoch};
 use super::inputs::Found;
 use super::spec::{Outlet, ViewSpec};
 use super::{Control, JobSpec, JobStatus, LISTING_INTERVAL, StandingOrders};
@@ -87,7 +87,11 @@ pub async fn run(
     standing: &mut StandingOrders,
 ) -> Result<()> {
     let mut job = Job::begin(spec, view, services, status, standing).await?;
-    match job.work(control, standing).await {
+    let ended = job.work(control, standing).await;
+    if ended.is_err() {
+        job.give_up().await;
+    }
+    match ended {
         // Only what is gone for good is told so: changes of a table, the epoch of another view.
         Err(error) if error.kind() == Kind::State && job.is_input_outdated && spec.target().is_none() => {
             standing.is_outdated = true;
@@ -444,6 +448,16 @@ impl<'a> Job<'a> {
         for (source, partition) in begun {
             let what = format!("partition {partition} is read");
             self.services.events.add(EventKind::PartitionBegun, self.inputs.sources.name(source).as_str(), &what);
+        }
+    }
+
+    /// After an error: removes what was written for the open epoch, unless it may be named by a manifest.
+    async fn give_up(&mut self) {
+        if let Some(writer) = &mut self.writer {
+            writer.discard().await;
+        }
+        if self.epoch.give_up().await == Abandoned::ForSure {
+            self.kept.discard_unnamed().await;
         }
     }
 

@@ -41,6 +41,11 @@ impl Writer {
         self.target.write(&output.rows).await
     }
 
+    /// Gives up the files that are not sealed.
+    pub async fn discard(&mut self) {
+        self.target.discard().await;
+    }
+
     /// Ends the files that are open.
     pub async fn seal(&mut self) -> Result<PreparedCommit> {
         Ok(PreparedCommit { table: self.location.clone(), files: self.target.seal().await? })

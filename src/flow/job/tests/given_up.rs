@@ -1,0 +1,109 @@
+//! What is left of an epoch that was given up: nothing where it was not tried to decide it, everything where it was.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::DateTime;
+use futures::TryStreamExt;
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use tempfile::TempDir;
+
+use super::house::{House, SUMS, job_of, sums};
+use super::shaky_store::{ShakyStore, Trouble};
+use crate::catalog::Object;
+use crate::clock::Clock;
+use crate::flow::events::EventKind;
+
+struct Scene {
+    store: Arc<ShakyStore>,
+    clock: Clock,
+    house: House,
+    _folder: TempDir,
+}
+
+impl Scene {
+    async fn open() -> Scene {
+        let clock = Clock::mock(DateTime::from_timestamp(1_700_000_000, 0).unwrap());
+        let (store, folder) = (ShakyStore::new(Arc::new(InMemory::new())), tempfile::tempdir().unwrap());
+        let house = House::open_at(&store, &folder, clock.clone()).await;
+        Scene { store, clock, house, _folder: folder }
+    }
+
+    /// The data files in a table's folder, and those that its log names.
+    async fn assert_no_orphans(&self, table: &str) {
+        let lake = &self.house.services.lake;
+        let folder = lake.root_path().clone().join(table);
+        let objects: Vec<_> = lake.store().list(Some(&folder)).try_collect().await.unwrap();
+        let files: BTreeSet<_> =
+            objects.iter().filter_map(|object| object.location.filename()).filter(|name| name.ends_with("parquet")).collect();
+        let snapshot = lake.table(table).unwrap().refresh().await.unwrap();
+        assert_eq!(files.len() as u64, snapshot.totals().files, "{files:?}");
+    }
+
+    async fn assert_no_orphaned_state(&self, of: &Object) {
+        let lake = &self.house.services.lake;
+        let folder = lake.root_path().clone().join("_lakewire").join("jobs").join(job_of(of).to_string()).join("state");
+        let objects: Vec<_> = lake.store().list(Some(&folder)).try_collect().await.unwrap();
+        let found: BTreeSet<_> = objects.iter().map(|object| object.location.filename().unwrap().to_string()).collect();
+        let manifest = self.house.manifests(of).newest().await.unwrap().unwrap();
+        let named = manifest.state.unwrap().objects.into_iter().map(|object| object.name);
+        assert_eq!(found, named.chain(manifest.retired.into_iter().map(|retired| retired.name)).collect());
+    }
+
+    fn retries(&self) -> usize {
+        self.house.times(EventKind::JobRetries)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_of_an_epoch_that_was_not_decided_are_gone() {
+    for (table, troubles) in [("keep", [".parquet", ".parquet"]), ("first", ["/state/", ".parquet"])] {
+        let scene = Scene::open().await;
+        let source = scene.house.source().await;
+        let pipeline = match table {
+            "keep" => scene.house.pipeline(table, &source).await,
+            _ => scene.house.kept_pipeline(table, &source).await,
+        };
+        scene.house.flush().await;
+        let rows = scene.house.rows(table).await;
+        for trouble in troubles {
+            // It is there, and the answer is lost.
+            scene.store.play(trouble, &[Trouble::LoseAnswer]);
+        }
+        scene.clock.advance(Duration::from_secs(1));
+        scene.house.flush().await;
+        assert!(scene.store.is_through());
+        assert_eq!(scene.retries(), troubles.len());
+        assert!(scene.house.rows(table).await > rows);
+        scene.assert_no_orphans(table).await;
+        if table == "first" {
+            scene.assert_no_orphaned_state(&pipeline).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_be_decided_is_kept() {
+    for answer in [Trouble::LoseAnswer, Trouble::Refuse] {
+        let scene = Scene::open().await;
+        let table = scene.house.table().await;
+        let source = scene.house.source().await;
+        let pipelines = [scene.house.pipeline("keep", &source).await, scene.house.kept_pipeline("first", &source).await];
+        let view = scene.house.view("sums", SUMS, &table, [&["k", "v"], &["k", "s"]]).await;
+        scene.house.flush().await;
+        for of in pipelines.iter().chain([&view]) {
+            scene.store.play(&format!("{}/manifest/", job_of(of)), &[answer, Trouble::Refuse]);
+        }
+        scene.house.insert(&[(1, 1)]).await;
+        scene.clock.advance(Duration::from_secs(1));
+        scene.house.flush().await;
+        assert!(scene.store.is_through());
+        for pipeline in &pipelines {
+            let rows = scene.house.manifests(pipeline).newest().await.unwrap().unwrap().totals.rows_out;
+            assert_eq!(scene.house.rows(pipeline.name.as_str()).await, rows);
+        }
+        assert_eq!(scene.house.read(&view), sums(&[(1, 1)]));
+    }
+}
