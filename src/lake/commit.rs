@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -30,13 +31,18 @@ use crate::model::id::unique_token;
 /// Versions lost to others before we give up. Each loss means that somebody else got on.
 const COMMIT_TRIES_MAX: usize = 1000;
 
+/// What is written is committed within this time, or not at all. A vacuum takes away files that nothing names when they are much older: its
+/// retention must be longer by days, for a process may sleep between this look at the clock and its PUT.
+const UNNAMED_HOURS_MAX: i64 = 24;
+
 const ENGINE_INFO: &str = concat!("lakewire/", env!("CARGO_PKG_VERSION"));
 
 /// Files to append, once.
 #[derive(Debug, Clone)]
 pub struct Commit {
     pub adds: Vec<AddedFile>,
-    /// Makes the commit repeatable: of all commits of one application with the same or a lower version, one takes effect.
+    /// Makes the commit repeatable: of all commits of one application with the same or a lower version, one takes effect. Whoever gives one has
+    /// named the files before, in a manifest; without one they are to be young.
     pub transaction: Option<AppTransaction>,
     pub operation: Operation,
 }
@@ -110,14 +116,30 @@ impl AddedFile {
     }
 }
 
+/// To be asked before something names the files for the first time, be it a log or a manifest.
+///
+/// Errors: `Unavailable` if one of them was begun so long ago that a vacuum may take it, or has taken it.
+pub fn check_young<'a>(files: impl IntoIterator<Item = &'a AddedFile>, now: DateTime<Utc>) -> Result<()> {
+    let begun_millis = files.into_iter().map(|file| file.0.modification_time).min().unwrap_or(i64::MAX);
+    match begun_millis < (now - TimeDelta::hours(UNNAMED_HOURS_MAX)).timestamp_millis() {
+        false => Ok(()),
+        true => Err(Error::unavailable("what was written is too old to be committed")
+            .with_detail(format!("files that nothing names for {UNNAMED_HOURS_MAX} hours may be taken for orphans and removed"))
+            .with_hint("nothing was changed: begin it anew")),
+    }
+}
+
 impl Table {
     /// Appends the files, if this transaction has not been committed before. May be repeated after any failure.
     ///
     /// Errors: `State` if the table is gone or no longer has the columns it had, `Unsupported` if another engine's table forbids it,
-    /// `Unavailable` if the store does not answer: then the commit may or may not have happened, and a repeat with the same transaction
+    /// `Unavailable` if the files are too old (`check_young`), or if the store does not answer: then the commit may or may not have happened, and a repeat with the same transaction
     /// finds out.
     pub async fn commit(&self, commit: Commit) -> Result<Committed> {
         let _turn = self.writing_turn().await;
+        if commit.transaction.is_none() {
+            check_young(&commit.adds, self.lake.clock().now())?;
+        }
         let begun_at = self.end_to_write_after().await?;
         let operation = commit.operation.clone();
         let advanced = self

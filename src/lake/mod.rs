@@ -42,7 +42,7 @@ mod changes;
 mod tests;
 
 pub use changes::{ChangeFeed, ChangePart};
-pub use commit::{AddedFile, AppTransaction, Commit, Committed, Operation};
+pub use commit::{AddedFile, AppTransaction, Commit, Committed, Operation, check_young};
 pub use conditional_put::{Outcome, put_for_sure};
 pub use file_list::Totals;
 pub use rewrite::{DataFile, RemovedFile, Rewrite, RewritingTurn, Rewritten};

@@ -18,7 +18,7 @@ use arrow::datatypes::{DataType, Field, TimeUnit, TimestampMicrosecondType};
 use object_store::ObjectStoreExt;
 use tokio::sync::OwnedMutexGuard;
 
-use super::commit::{AddedFile, Advance, Advanced, AppTransaction, Operation, changed_column, gone};
+use super::commit::{AddedFile, Advance, Advanced, AppTransaction, Operation, changed_column, check_young, gone};
 use super::file_list::{Chunk, FileKey, Kind};
 use super::log::action::{Action, Remove, data_path};
 use super::snapshot::Snapshot;
@@ -90,6 +90,9 @@ impl RewritingTurn {
     /// Errors: as of `Table::commit`, and by name where the table forbids that rows are removed.
     pub async fn commit(&self, base: &Snapshot, rewrite: Rewrite) -> Result<Rewritten> {
         let _writing = self.table.writing_turn().await;
+        if rewrite.transaction.is_none() {
+            check_young(&rewrite.adds, self.table.lake.clock().now())?;
+        }
         let keys = rewrite.removes.iter().map(|file| file.0.key()).collect::<Result<HashSet<_>>>()?;
         let advanced = self.table.advance(rewrite.operation.clone(), |now| {
             if rewrite.transaction.as_ref().is_some_and(|wanted| now.transaction(&wanted.app_id) >= Some(wanted.version)) {

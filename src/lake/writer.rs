@@ -9,6 +9,7 @@ use deltalake::datafile::writer::{DeltaWriter, WriterConfig};
 use object_store::prefix::PrefixStore;
 
 use super::commit::AddedFile;
+use super::log::action::Add;
 use super::noting_store::NotingStore;
 use super::schema::same_type;
 use super::snapshot::Snapshot;
@@ -27,6 +28,8 @@ pub struct TableWriter {
     schema: SchemaRef,
     writer: DeltaWriter,
     store: NotingStore,
+    /// No file is older.
+    begun_millis: i64,
     rows: u64,
     bytes: u64,
 }
@@ -48,7 +51,8 @@ impl Table {
             Default::default(),
             Some(statistics),
         );
-        Ok(TableWriter { schema, writer: DeltaWriter::new(Arc::new(store.clone()), config), store, rows: 0, bytes: 0 })
+        let writer = DeltaWriter::new(Arc::new(store.clone()), config);
+        Ok(TableWriter { schema, writer, store, begun_millis: self.now_millis(), rows: 0, bytes: 0 })
     }
 }
 
@@ -75,7 +79,7 @@ impl TableWriter {
     /// Finishes all files. They exist when this returns; after an error none does.
     pub async fn close(self) -> Result<Vec<AddedFile>> {
         match self.writer.close().await {
-            Ok(files) => files.into_iter().map(|file| Ok(AddedFile(serde_json::from_value(serde_json::to_value(file)?)?))).collect(),
+            Ok(files) => files.into_iter().map(|file| added(serde_json::to_value(file)?, self.begun_millis)).collect(),
             Err(error) => {
                 self.store.take_away().await;
                 Err(error.into())
@@ -90,6 +94,11 @@ impl TableWriter {
         }
         self.store.take_away().await;
     }
+}
+
+/// The library's action as ours.
+fn added(action: serde_json::Value, begun_millis: i64) -> Result<AddedFile> {
+    Ok(AddedFile(Add { modification_time: begun_millis, ..serde_json::from_value(action)? }))
 }
 
 /// Binary columns have no order that readers agree on, nested ones none at all.

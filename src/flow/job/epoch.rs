@@ -18,7 +18,7 @@ use super::ownership::taken_over;
 use super::{JobSpec, JobStatus, StandingOrders};
 use crate::error::{Error, Result};
 use crate::fault::{self, crash_point};
-use crate::lake::{AppTransaction, Commit, Lake, Operation};
+use crate::lake::{AppTransaction, Commit, Lake, Operation, check_young};
 use crate::model::{Epoch, Name, ObjectId, Positions, SchemaMode};
 
 /// An epoch is committed early when it holds this much, whatever its interval.
@@ -174,12 +174,18 @@ impl<'a> OpenEpoch<'a> {
         Ok(())
     }
 
-    /// The files of the target, which are finished, and those of the rejects. After an error none of them is left.
+    /// The files of the target, which are finished, and those of the rejects. An epoch that has slept for so long that a vacuum may have taken
+    /// them begins anew. After an error none of them is left.
     async fn seal(&mut self, target: Option<PreparedCommit>) -> Result<Vec<PreparedCommit>> {
-        match self.rejects.seal().await {
-            Ok(files) => Ok(target.into_iter().chain([PreparedCommit { table: rejects::LOCATION.to_string(), files }]).collect()),
+        let mut commits: Vec<_> = target.into_iter().collect();
+        let sealed = self.rejects.seal().await.and_then(|files| {
+            commits.push(PreparedCommit { table: rejects::LOCATION.to_string(), files });
+            check_young(commits.iter().flat_map(|commit| &commit.files), self.services.clock.now())
+        });
+        match sealed {
+            Ok(()) => Ok(commits),
             Err(error) => {
-                discard(&self.services.lake, target.as_slice()).await;
+                discard(&self.services.lake, &commits).await;
                 Err(error)
             }
         }

@@ -5,7 +5,7 @@ use url::Url;
 
 use super::trick_store::{Trick, TrickStore};
 use super::*;
-use crate::error::Kind;
+use crate::error::{Kind, Result};
 
 async fn in_memory() -> (Arc<TrickStore>, Lake, Arc<Table>) {
     let store = TrickStore::new(Arc::new(InMemory::new()));
@@ -136,6 +136,30 @@ async fn a_commit_that_failed_can_be_repeated() {
     let older = commit_of(commit.adds, Some(("job", 6)));
     assert_eq!(table.commit(older).await.unwrap(), Committed::Already);
     assert_eq!(count(&table).await, 4);
+}
+
+/// By then a vacuum may have taken the files. What a manifest names it does not take.
+#[tokio::test]
+async fn files_that_nothing_names_are_not_committed_when_they_are_old() {
+    let clock = Clock::mock(chrono::DateTime::from_timestamp(1_700_000_000, 0).unwrap());
+    let lake = Lake::with_store(Arc::new(InMemory::new()), Url::parse("memory:///lake").unwrap(), clock.clone());
+    let table = lake.table("t").unwrap();
+    table.create(id_and_kind(), &[], "t").await.unwrap();
+    append(&table, batch(0..1, "a")).await;
+    let (early, named) = (files(&table, batch(1..2, "b")).await, files(&table, batch(2..3, "c")).await);
+    clock.advance(std::time::Duration::from_secs(23 * 3600));
+    table.commit(commit_of(early.clone(), None)).await.unwrap();
+    clock.advance(std::time::Duration::from_secs(2 * 3600));
+    assert_eq!(table.commit(commit_of(early.clone(), None)).await.unwrap_err().kind(), Kind::Unavailable);
+    assert_eq!(table.commit(commit_of(named, Some(("job", 1)))).await.unwrap(), Committed::At(3));
+
+    let turn = table.rewriting_turn().await;
+    let base = table.refresh().await.unwrap();
+    let removes = base.data_files().take(1).map(|file| file.removed(&base)).collect::<Result<_>>().unwrap();
+    let rewrite = Rewrite { removes, adds: early, transaction: None, operation: Operation::Update };
+    assert_eq!(turn.commit(&base, rewrite.clone()).await.unwrap_err().kind(), Kind::Unavailable);
+    let young = files(&table, batch(5..6, "d")).await;
+    assert_eq!(turn.commit(&base, Rewrite { adds: young, ..rewrite }).await.unwrap(), Rewritten::At(4));
 }
 
 #[tokio::test]

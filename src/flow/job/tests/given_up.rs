@@ -84,6 +84,34 @@ async fn files_of_an_epoch_that_was_not_decided_are_gone() {
     }
 }
 
+/// What it has written may have been taken for orphans meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_epoch_that_slept_for_two_days_begins_anew() {
+    for table in ["keep", "first"] {
+        let scene = Scene::open().await;
+        let source = scene.house.source().await;
+        let pipeline = match table {
+            "keep" => scene.house.pipeline(table, &source).await,
+            _ => scene.house.kept_pipeline(table, &source).await,
+        };
+        scene.house.flush().await;
+        scene.store.play(&format!("{table}/part-"), &[Trouble::Wait]);
+        scene.clock.advance(Duration::from_secs(1));
+        let two_days_pass = async {
+            scene.store.falls_asleep().await;
+            scene.clock.advance(Duration::from_secs(2 * 24 * 3600));
+            scene.store.wake();
+        };
+        tokio::join!(scene.house.flush(), two_days_pass);
+        assert_eq!(scene.retries(), 1);
+        let told = scene.house.services.events.list().iter().any(|event| event.message.contains("too old to be committed"));
+        assert!(told, "{:?}", scene.house.services.events.list());
+        let rows = scene.house.manifests(&pipeline).newest().await.unwrap().unwrap().totals.rows_out;
+        assert_eq!(scene.house.rows(table).await, rows);
+        scene.assert_no_orphans(table).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_may_be_decided_is_kept() {
     for answer in [Trouble::LoseAnswer, Trouble::Refuse] {
