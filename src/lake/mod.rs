@@ -27,6 +27,8 @@ mod schema;
 
 mod snapshot;
 
+mod file_columns;
+mod file_keys;
 mod file_list;
 mod file_stats;
 

@@ -228,14 +228,7 @@ impl Table {
         let mut snapshot = match checkpoint {
             Some(checkpoint) => {
                 let files = self.log.fetch(&checkpoint).await?;
-                tokio::task::spawn_blocking(move || {
-                    let mut snapshot = Snapshot::absent();
-                    snapshot.take_table_actions(&files.table_actions()?)?;
-                    files.for_each_files(|actions| snapshot.take_adds(&actions))?;
-                    snapshot.complete_at(checkpoint.version);
-                    Ok::<_, Error>(snapshot)
-                })
-                .await??
+                tokio::task::spawn_blocking(move || Snapshot::of_checkpoint(checkpoint.version, files)).await??
             }
             None => Snapshot::absent(),
         };

@@ -209,9 +209,13 @@ impl Add {
 impl DeletionVector {
     /// What tells two deletion vectors of one file apart, as the protocol derives it.
     pub fn unique_id(&self) -> String {
-        match self.offset {
-            Some(offset) => format!("{}{}@{offset}", self.storage_type, self.path_or_inline_dv),
-            None => format!("{}{}", self.storage_type, self.path_or_inline_dv),
+        DeletionVector::id_of(&self.storage_type, &self.path_or_inline_dv, self.offset)
+    }
+
+    pub fn id_of(storage_type: &str, path_or_inline_dv: &str, offset: Option<i32>) -> String {
+        match offset {
+            Some(offset) => format!("{storage_type}{path_or_inline_dv}@{offset}"),
+            None => format!("{storage_type}{path_or_inline_dv}"),
         }
     }
 }
