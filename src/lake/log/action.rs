@@ -26,6 +26,8 @@ pub struct Action {
     pub add: Option<Add>,
     #[serde(skip_serializing)]
     pub sidecar: Option<Sidecar>,
+    #[serde(skip_serializing)]
+    pub domain_metadata: Option<DomainMetadata>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -157,6 +159,14 @@ pub struct CommitInfo {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Sidecar {
     pub path: String,
+}
+
+/// Settings of another engine's for the table, under a name of its own. We keep them, no more.
+#[derive(Debug, Clone, Deserialize)]
+pub struct DomainMetadata {
+    pub domain: String,
+    #[serde(default)]
+    pub removed: bool,
 }
 
 impl Action {
