@@ -1,6 +1,6 @@
 //! Other people's readers of Delta tables: python `deltalake` and DuckDB. They judge what we write.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::json;
@@ -11,6 +11,8 @@ use super::ministack::{ACCESS_KEY, REGION};
 const REQUIREMENTS: &[&str] = &["deltalake==1.6.6", "duckdb==1.5.5", "duckdb-extension-delta==1.5.5", "duckdb-extension-httpfs==1.5.5"];
 const INSTALLED_AS: &str = "delta-readers-1.6.6-1.5.5";
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/readers/read_delta.py");
+
+const APPENDING_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/readers/append_delta.py");
 
 /// Where a table is.
 pub enum Place<'a> {
@@ -61,9 +63,16 @@ pub async fn read_delta(place: &Place<'_>, distinct: &str, sum: &str) -> Reading
     serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error} in the readers' answer: {answer}\n{complaint}"))
 }
 
+/// Appends rows with python `deltalake`, one commit each: `id` counts from `first`, `bytes` is 1.
+pub async fn append_delta(folder: &Path, first: i64, rows: i64) {
+    let mut command = tokio::process::Command::new(python().await);
+    let output = command.arg(APPENDING_SCRIPT).arg(folder).arg(first.to_string()).arg(rows.to_string()).output().await;
+    let output = output.expect("python can be started");
+    assert!(output.status.success(), "python cannot append:\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
     use std::sync::Arc;
 
     use arrow::array::{Int64Array, RecordBatch, StringArray};

@@ -340,6 +340,11 @@ fn open(
     })
 }
 
+/// The version of a table up to which a job has read it, if these are positions in a table.
+pub fn table_version(positions: &Positions) -> Result<Option<i64>> {
+    number(Some(positions), TABLE_PARTITION)
+}
+
 /// The position in the only partition.
 fn number(positions: Option<&Positions>, partition: &str) -> Result<Option<i64>> {
     match positions.and_then(|positions| positions.get(&PartitionId::new(partition))) {

@@ -43,6 +43,7 @@ use inputs::ViewInputs;
 use kept::Kept;
 use recovery::restore;
 
+pub use inputs::table_version;
 pub use recovery::show_saved;
 pub use times::Backlog;
 use writer::Writer;
