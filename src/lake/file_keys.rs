@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn few_and_many_keys_find_the_same() {
-        let key = |n: usize| FileKey { path: format!("f{n}"), vector: (n % 3 == 0).then(|| "v".to_string()) };
+        let key = |n: usize| FileKey { path: format!("f{n}"), vector: n.is_multiple_of(3).then(|| "v".to_string()) };
         let hashes: Vec<u64> = (0..5000).map(|n| hash(&key(n).path, key(n).vector.as_deref())).collect();
         for count in [0, 1, FEW_KEYS, FEW_KEYS + 1, 100] {
             let wanted: Vec<usize> = (0..count).map(|n| n * 47).collect();

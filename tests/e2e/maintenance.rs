@@ -11,7 +11,7 @@ use lakewire::config::S3Config;
 use lakewire::lake::{Commit, Lake, Operation, Spared, Table};
 use tempfile::TempDir;
 
-use crate::servers::delta_readers::{DeltaReading, append_delta};
+use crate::servers::delta_readers::{DeltaReading, append_delta, read_clickhouse};
 use crate::servers::{Place, read_delta};
 
 const FILE_BYTES: u64 = 64 << 20;
@@ -44,6 +44,7 @@ async fn assert_all_see(folder: &Path, rows: i64, columns: &[&str]) {
     let columns = columns.iter().map(|name| name.to_string()).collect();
     let expected = DeltaReading { count: rows, distinct: rows, sum: rows, columns };
     assert_eq!((&readings.deltalake, &readings.duckdb), (&expected, &expected));
+    assert_eq!(read_clickhouse(&folder.join("t"), "id", "bytes").await, expected);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

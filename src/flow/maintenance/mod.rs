@@ -134,8 +134,8 @@ impl Housekeeper {
         let version = named.table.refresh_within(LOOK_INTERVAL).await?.version();
         let look = self.look_of(&named.table);
         let is_time = now - look.time >= LOOK_INTERVAL;
-        let grown = version.unwrap_or(-1) - look.version.unwrap_or(-1);
-        if grown < if is_time { 1 } else { VERSIONS_PER_LOOK } {
+        let wanted = if is_time { 1 } else { VERSIONS_PER_LOOK };
+        if grown(look.version, version) < wanted {
             return Ok(());
         }
         (look.version, look.time) = (version, now);
@@ -194,5 +194,14 @@ impl Housekeeper {
 
     fn tell_failure(&self, object: &str, what: &str, error: &Error) {
         self.services.events.add(EventKind::MaintenanceFailed, object, &format!("{what}: {}", error.one_line()));
+    }
+}
+
+/// How many versions have come. A table that has fewer than it had is another one.
+fn grown(from: Option<i64>, to: Option<i64>) -> i64 {
+    let next = |version: Option<i64>| version.map_or(0, |version| version + 1);
+    match to < from {
+        true => next(to),
+        false => next(to) - next(from),
     }
 }

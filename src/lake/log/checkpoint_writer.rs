@@ -9,6 +9,7 @@ use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Fields, Schema, SchemaRef};
 use arrow::json::ReaderBuilder;
 use bytes::Bytes;
+use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -31,9 +32,11 @@ impl Log {
     /// Writes the checkpoint of a version. `tail` has all that was committed after the checkpoint before, up to that version.
     ///
     /// May be repeated, also by several at once: whoever is first has written it, and the others' are the same.
+    ///
+    /// Errors: `State` if the table was removed meanwhile; then it stays so.
     pub async fn write_checkpoint(&self, version: i64, before: Option<&Checkpoint>, mut tail: LogTail) -> Result<LastCheckpoint> {
         let path = self.folder.clone().join(format!("{version:020}.checkpoint.parquet"));
-        let mut upload = Upload::new(self.store.clone(), path);
+        let mut upload = Upload::new(self.store.clone(), path.clone());
         let mut encoder = None;
         let summed_up = match self.sum_up(before, &mut tail, &mut encoder, &mut upload).await {
             Ok(counts) => counts,
@@ -43,6 +46,11 @@ impl Log {
             }
         };
         let bytes = upload.complete().await?;
+        if !self.exists(version).await? {
+            // A checkpoint alone would bring back a table that somebody has just purged.
+            self.store.delete(&path).await?;
+            return Err(Error::state("the table was removed while its log was summed up"));
+        }
         let written = LastCheckpoint {
             version,
             size: summed_up.actions as i64,

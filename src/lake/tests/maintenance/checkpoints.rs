@@ -209,6 +209,22 @@ async fn rows_that_we_delete_stay_deleted_when_the_library_optimizes_meanwhile()
 }
 
 #[tokio::test]
+async fn a_checkpoint_does_not_bring_a_purged_table_back() {
+    use super::super::super::log::tail::LogTail;
+
+    let folder = TempDir::new().unwrap();
+    let lake = open(&folder).await;
+    let table = lake.table("t").unwrap();
+    table.create(id_and_kind(), &[], "t").await.unwrap();
+    let mut tail = LogTail::new(0);
+    tail.add(&std::fs::read(commit_path(&folder, 0)).unwrap().into()).unwrap();
+    lake.purge("t").await.unwrap();
+    let error = table.log.write_checkpoint(0, None, tail).await.unwrap_err();
+    assert_eq!(error.kind(), crate::error::Kind::State);
+    assert_eq!(lake.table("t").unwrap().refresh().await.unwrap().version(), None);
+}
+
+#[tokio::test]
 async fn a_table_that_we_may_not_write_gets_no_checkpoint_and_loses_nothing() {
     let folder = TempDir::new().unwrap();
     let clock = Clock::mock(Clock::wall().now());
