@@ -40,6 +40,10 @@ pub enum EventKind {
     ExpectationViolated,
     ViewComputedAnew,
     RowsLate,
+    CheckpointWritten,
+    LogCleaned,
+    Vacuumed,
+    MaintenanceFailed,
 }
 
 impl EventKind {
@@ -56,6 +60,10 @@ impl EventKind {
             EventKind::ExpectationViolated => "expectation violated",
             EventKind::ViewComputedAnew => "view computed anew",
             EventKind::RowsLate => "rows late",
+            EventKind::CheckpointWritten => "checkpoint written",
+            EventKind::LogCleaned => "log cleaned",
+            EventKind::Vacuumed => "vacuumed",
+            EventKind::MaintenanceFailed => "maintenance failed",
         }
     }
 }

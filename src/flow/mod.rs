@@ -6,6 +6,8 @@
 //!
 //! The life of a row of a view: changes of what the view reads go through its dataflow (`engine`) in a tick, the answer's changes are published
 //! for readers (`published`), and with the epoch what changed in the operators' state is saved (`saved`).
+//!
+//! Beside the jobs, `maintenance` keeps the tables cheap to open and the lake free of what nobody needs.
 
 pub mod assign;
 pub mod compile;
@@ -14,6 +16,7 @@ pub mod events;
 pub mod expectations;
 pub mod feed;
 pub mod job;
+pub mod maintenance;
 pub mod manifest;
 mod now;
 pub mod published;

@@ -3,13 +3,16 @@
 //! A list never changes. The next version's list shares all chunks with it but the last few: chunks double in size towards the front, like
 //! the levels of an LSM tree, so that an appended file is copied O(log n) times in all, whatever the number of files.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, Int64Array, RecordBatch, StringArray, UInt64Array, new_null_array,
+};
 use arrow::compute::{concat, filter_record_batch, sum};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, UInt64Type};
 
+use super::file_columns::FileColumns;
+use super::file_keys::{self, FileKey, FileKeys};
 use super::file_stats::{self, has_bounds};
 use super::log::action::{Add, data_path};
 use crate::error::{Error, Result, SqlState};
@@ -23,6 +26,8 @@ const MODIFIED: &str = "modified";
 const ROWS: &str = "rows";
 /// The unique id of the file's deletion vector.
 const VECTOR: &str = "vector";
+/// Of path and deletion vector: what a file is looked up by.
+const HASH: &str = "hash";
 
 /// The files of one version of a table.
 #[derive(Debug, Clone)]
@@ -46,13 +51,6 @@ pub struct Totals {
 #[derive(Debug, Clone)]
 pub struct Chunk(RecordBatch);
 
-/// What tells a file from others: its path and, if it has one, its deletion vector.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct FileKey {
-    pub path: String,
-    pub vector: Option<String>,
-}
-
 /// The columns that chunks may have, given the columns of the table.
 #[derive(Debug)]
 pub struct Shape {
@@ -70,6 +68,7 @@ impl Shape {
             Field::new(MODIFIED, DataType::Int64, false),
             Field::new(ROWS, DataType::Int64, true),
             Field::new(VECTOR, DataType::Utf8, true),
+            Field::new(HASH, DataType::UInt64, false),
         ];
         for field in table.fields() {
             let column = |kind, data_type: &DataType| Field::new(column_name(kind, field.name()), data_type.clone(), true);
@@ -128,10 +127,14 @@ impl FileList {
     }
 
     pub fn append(&mut self, adds: &[&Add]) -> Result<()> {
-        if adds.is_empty() {
+        self.append_columns(&FileColumns::of_adds(adds, &self.shape.partition_columns))
+    }
+
+    pub fn append_columns(&mut self, files: &FileColumns) -> Result<()> {
+        if files.paths.is_empty() {
             return Ok(());
         }
-        let chunk = Chunk::of(adds, &self.shape)?;
+        let chunk = Chunk::of_columns(files, &self.shape)?;
         self.totals.add(chunk.totals());
         self.chunks.push(chunk);
         while let [.., before, last] = self.chunks.as_slice()
@@ -145,46 +148,49 @@ impl FileList {
     }
 
     /// How many of these keys are files of the list.
-    pub fn count(&self, keys: &HashSet<FileKey>) -> usize {
-        let hits = |chunk: &Chunk| (0..chunk.len()).filter(|file| keys.contains(&chunk.key(*file))).count();
-        self.chunks.iter().map(hits).sum()
+    pub fn count(&self, keys: &FileKeys) -> usize {
+        self.chunks.iter().map(|chunk| chunk.find(keys).len()).sum()
     }
 
     /// Drops the files with these keys. Chunks without any of them stay shared.
-    pub fn remove(&mut self, keys: &HashSet<FileKey>) -> Result<()> {
-        if keys.is_empty() {
-            return Ok(());
+    pub fn remove(&mut self, keys: &FileKeys) -> Result<()> {
+        for chunk in &mut self.chunks {
+            let found = chunk.find(keys);
+            if found.is_empty() {
+                continue;
+            }
+            let kept = chunk.without(&found)?;
+            self.totals.subtract(chunk.totals());
+            self.totals.add(kept.totals());
+            *chunk = kept;
         }
-        let mut kept = Vec::with_capacity(self.chunks.len());
-        for chunk in &self.chunks {
-            kept.push(chunk.without(keys)?);
-        }
-        kept.retain(|chunk| chunk.len() > 0);
-        self.chunks = kept;
-        self.totals = Totals::default();
-        for chunk in &self.chunks {
-            self.totals.add(chunk.totals());
-        }
+        self.chunks.retain(|chunk| chunk.len() > 0);
         Ok(())
     }
 }
 
 impl Chunk {
     pub fn of(adds: &[&Add], shape: &Shape) -> Result<Chunk> {
-        let paths = adds.iter().map(|add| data_path(&add.path).map(String::from)).collect::<Result<Vec<_>>>()?;
-        let spelled: StringArray = adds.iter().zip(&paths).map(|(add, path)| (add.path != *path).then_some(add.path.as_str())).collect();
-        let vectors = adds.iter().map(|add| add.deletion_vector.as_ref().map(|vector| vector.unique_id()));
+        Chunk::of_columns(&FileColumns::of_adds(adds, &shape.partition_columns), shape)
+    }
+
+    fn of_columns(files: &FileColumns, shape: &Shape) -> Result<Chunk> {
+        let decoded = files.paths.iter().flatten().map(|path| data_path(path).map(String::from));
+        let paths = StringArray::from(decoded.collect::<Result<Vec<_>>>()?);
+        let spelled: StringArray = files.paths.iter().zip(&paths).map(|(spelled, path)| spelled.filter(|_| spelled != path)).collect();
+        let hashes = paths.iter().flatten().zip(&files.vectors).map(|(path, vector)| file_keys::hash(path, vector));
         let mut columns: Vec<(String, ArrayRef)> = vec![
-            (PATH.into(), Arc::new(StringArray::from(paths))),
+            (HASH.into(), Arc::new(UInt64Array::from_iter_values(hashes))),
+            (PATH.into(), Arc::new(paths)),
             (SPELLED.into(), Arc::new(spelled)),
-            (SIZE.into(), Arc::new(Int64Array::from_iter_values(adds.iter().map(|add| add.size)))),
-            (MODIFIED.into(), Arc::new(Int64Array::from_iter_values(adds.iter().map(|add| add.modification_time)))),
-            (VECTOR.into(), Arc::new(StringArray::from_iter(vectors))),
+            (SIZE.into(), Arc::new(files.sizes.clone())),
+            (MODIFIED.into(), Arc::new(files.modified.clone())),
+            (VECTOR.into(), Arc::new(files.vectors.clone())),
         ];
-        for name in &shape.partition_columns {
-            columns.push((column_name(Kind::Partition, name), partition_values(adds, name, &shape.table)?));
+        for (name, texts) in shape.partition_columns.iter().zip(&files.partition_values) {
+            columns.push((column_name(Kind::Partition, name), partition_values(texts, name, &shape.table)?));
         }
-        let stats = file_stats::parse(adds, &shape.table)?;
+        let stats = file_stats::parse(&files.stats, &shape.table)?;
         columns.push((ROWS.into(), stats.rows));
         for column in stats.columns {
             columns.push((column_name(Kind::Min, &column.name), column.min));
@@ -215,12 +221,19 @@ impl Chunk {
         self.0.column_by_name(field.name()).filter(|array| array.data_type() == field.data_type()).cloned()
     }
 
-    fn without(&self, keys: &HashSet<FileKey>) -> Result<Chunk> {
-        let keep: BooleanArray = (0..self.len()).map(|file| Some(!keys.contains(&self.key(file)))).collect();
-        match keep.true_count() == self.len() {
-            true => Ok(self.clone()),
-            false => self.filtered(&keep),
-        }
+    /// The files that have one of these keys.
+    fn find(&self, keys: &FileKeys) -> Vec<usize> {
+        let hashes = self.0.column_by_name(HASH).expect("every chunk has hashes").as_primitive::<UInt64Type>();
+        let mut found = keys.suspects(hashes.values());
+        found.retain(|file| keys.contains(&self.key(*file)));
+        found
+    }
+
+    fn without(&self, files: &[usize]) -> Result<Chunk> {
+        let mut keep = BooleanBufferBuilder::new(self.len());
+        keep.append_n(self.len(), true);
+        files.iter().for_each(|file| keep.set_bit(*file, false));
+        self.filtered(&BooleanArray::new(keep.finish(), None))
     }
 
     pub fn filtered(&self, keep: &BooleanArray) -> Result<Chunk> {
@@ -302,12 +315,20 @@ impl Totals {
         self.files_without_row_count += more.files_without_row_count;
         self.files_with_deletion_vector += more.files_with_deletion_vector;
     }
+
+    fn subtract(&mut self, less: Totals) {
+        self.files -= less.files;
+        self.bytes -= less.bytes;
+        self.rows -= less.rows;
+        self.files_without_row_count -= less.files_without_row_count;
+        self.files_with_deletion_vector -= less.files_with_deletion_vector;
+    }
 }
 
 /// Partition values stand in the log as text; an empty text means null, whatever the type.
-fn partition_values(adds: &[&Add], column: &str, table: &Schema) -> Result<ArrayRef> {
+fn partition_values(texts: &StringArray, column: &str, table: &Schema) -> Result<ArrayRef> {
     let data_type = table.field_with_name(column)?.data_type();
-    let texts = adds.iter().map(|add| add.partition_values.get(column)?.as_deref().filter(|text| !text.is_empty()));
+    let texts = texts.iter().map(|text| text.filter(|text| !text.is_empty()));
     let options = arrow::compute::CastOptions { safe: false, ..arrow::compute::CastOptions::default() };
     arrow::compute::cast_with_options(&StringArray::from_iter(texts), data_type, &options).map_err(|error| {
         Error::data(format!("the table's log has values of partition column \"{column}\" that are not of its type"))

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, StructArray};
+use arrow::array::{Array, ArrayRef, AsArray, StringArray, StructArray};
 use arrow::compute::kernels::numeric::add_wrapping;
 use arrow::datatypes::{DataType, Field, Fields, Int64Type, Schema, TimeUnit, TimestampMicrosecondType};
 use arrow::json::ReaderBuilder;
 use serde::de::IgnoredAny;
 
-use super::log::action::Add;
 use crate::error::{Error, Result};
 
 /// Writers put decimals through a double; up to here it gives back the same digits.
@@ -39,13 +38,14 @@ pub fn has_bounds(data_type: &DataType) -> bool {
     }
 }
 
-pub fn parse(adds: &[&Add], table: &Schema) -> Result<FileStats> {
-    let texts: Vec<_> = adds.iter().map(|add| add.stats_text().unwrap_or("{}".into())).collect();
+/// `texts` has one JSON text per file, null where there is none.
+pub fn parse(texts: &StringArray, table: &Schema) -> Result<FileStats> {
+    let texts: Vec<_> = texts.iter().map(|text| text.unwrap_or("{}")).collect();
     let schema = Arc::new(stats_schema(table));
     let parsed = match decode(&texts, &schema) {
         Ok(parsed) => parsed,
         // Some file's text is not JSON. It is only statistics: do without that file's.
-        Err(_) => decode(&texts.iter().map(|text| if is_json(text) { text } else { "{}" }).collect::<Vec<_>>(), &schema)?,
+        Err(_) => decode(&texts.iter().map(|text| if is_json(text) { *text } else { "{}" }).collect::<Vec<_>>(), &schema)?,
     };
     let group = |name: &str| parsed.column_by_name(name).map(|group| group.as_struct());
     let (Some(min), Some(max), Some(nulls)) = (group("minValues"), group("maxValues"), group("nullCount")) else {
@@ -74,10 +74,10 @@ fn stats_schema(table: &Schema) -> Schema {
     Schema::new(fields)
 }
 
-fn decode(texts: &[impl AsRef<str>], schema: &Arc<Schema>) -> Result<StructArray> {
+fn decode(texts: &[&str], schema: &Arc<Schema>) -> Result<StructArray> {
     let mut decoder = ReaderBuilder::new(schema.clone()).with_batch_size(texts.len()).with_ignore_type_conflicts(true).build_decoder()?;
     for text in texts {
-        decoder.decode(text.as_ref().as_bytes())?;
+        decoder.decode(text.as_bytes())?;
         // Ends a document that is a bare number or word, so that it cannot run into the next.
         decoder.decode(b"\n")?;
     }

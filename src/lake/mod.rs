@@ -9,7 +9,8 @@
 //! 5. `LakeTable` shows a snapshot to DataFusion, which reads only the files that can matter (`scan`).
 //! 6. `Table::changes` gives the rows that came and went from one version to a later one (`changes`).
 //!
-//! Nothing here overwrites or deletes an object that a log has ever named.
+//! Beside it, never in its way, `maintenance` sums up logs and removes what nobody needs any more. Nothing else here overwrites or deletes an
+//! object that a log has ever named.
 
 mod durable_folder;
 mod root;
@@ -28,6 +29,8 @@ mod schema;
 
 mod snapshot;
 
+mod file_columns;
+mod file_keys;
 mod file_list;
 mod file_stats;
 
@@ -38,6 +41,8 @@ mod scan;
 
 mod changes;
 
+mod maintenance;
+
 #[cfg(test)]
 mod tests;
 
@@ -45,6 +50,7 @@ pub use changes::{ChangeFeed, ChangePart};
 pub use commit::{AddedFile, AppTransaction, Commit, Committed, Operation, check_young};
 pub use conditional_put::{Outcome, put_for_sure};
 pub use file_list::Totals;
+pub use maintenance::{Checkpointed, Spared, Vacuumed};
 pub use rewrite::{DataFile, RemovedFile, Rewrite, RewritingTurn, Rewritten};
 pub use root::Lake;
 pub use scan::{AddressedTable, FILE, LakeTable, ROW};

@@ -9,7 +9,7 @@
 //!
 //! The turn saves work. What makes it right, also among several servers and other engines, is the check under the conditional PUT.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
@@ -19,7 +19,8 @@ use object_store::ObjectStoreExt;
 use tokio::sync::OwnedMutexGuard;
 
 use super::commit::{AddedFile, Advance, Advanced, AppTransaction, Operation, changed_column, check_young, gone};
-use super::file_list::{Chunk, FileKey, Kind};
+use super::file_keys::FileKeys;
+use super::file_list::{Chunk, Kind};
 use super::log::action::{Action, Remove, data_path};
 use super::snapshot::Snapshot;
 use super::table::Table;
@@ -93,7 +94,7 @@ impl RewritingTurn {
         if rewrite.transaction.is_none() {
             check_young(&rewrite.adds, self.table.lake.clock().now())?;
         }
-        let keys = rewrite.removes.iter().map(|file| file.0.key()).collect::<Result<HashSet<_>>>()?;
+        let keys = rewrite.removes.iter().map(|file| file.0.key()).collect::<Result<FileKeys>>()?;
         let advanced = self.table.advance(rewrite.operation.clone(), |now| {
             if rewrite.transaction.as_ref().is_some_and(|wanted| now.transaction(&wanted.app_id) >= Some(wanted.version)) {
                 return Ok(Advance::Nothing);
@@ -120,7 +121,7 @@ impl RewritingTurn {
 }
 
 /// Whether what was planned on `base` can be done to `now`.
-fn still_holds(base: &Snapshot, now: &Snapshot, removed: &HashSet<FileKey>) -> Result<bool> {
+fn still_holds(base: &Snapshot, now: &Snapshot, removed: &FileKeys) -> Result<bool> {
     if now.version().is_none() {
         return Err(gone());
     }

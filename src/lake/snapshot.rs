@@ -1,14 +1,16 @@
 //! A table as one version of its log has it. A snapshot never changes; the next version's shares almost all of it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use chrono::{DateTime, Utc};
 
-use super::file_list::{FileKey, FileList, Shape, Totals};
+use super::file_keys::{FileKey, FileKeys};
+use super::file_list::{FileList, Shape, Totals};
 use super::log::CommitFile;
 use super::log::action::{Action, Add, Metadata, Protocol, Remove, data_path};
+use super::log::checkpoint::CheckpointFiles;
 use super::schema;
 use crate::error::Result;
 
@@ -36,6 +38,20 @@ impl Snapshot {
             last_commit_millis: None,
             last_rewrite: None,
         }
+    }
+
+    /// As a checkpoint has it.
+    pub(super) fn of_checkpoint(version: i64, checkpoint: CheckpointFiles) -> Result<Snapshot> {
+        let mut snapshot = Snapshot::absent();
+        snapshot.take_table_actions(&checkpoint.table_actions)?;
+        let partition_columns = snapshot.partition_columns().to_vec();
+        // One by one, so that what was read is not held beside what was made of it.
+        for body in checkpoint.bodies {
+            body.for_each_files(&partition_columns, |files| snapshot.files.append_columns(files))?;
+        }
+        snapshot.version = Some(version);
+        snapshot.last_rewrite = Some(version);
+        Ok(snapshot)
     }
 
     /// `None`: the table does not exist.
@@ -136,7 +152,7 @@ impl Snapshot {
         Ok(next)
     }
 
-    pub(super) fn take_table_actions(&mut self, actions: &[Action]) -> Result<()> {
+    fn take_table_actions(&mut self, actions: &[Action]) -> Result<()> {
         for action in actions {
             if let Some(protocol) = &action.protocol {
                 self.protocol = Arc::new(protocol.clone());
@@ -156,18 +172,12 @@ impl Snapshot {
     fn take_removes(&mut self, actions: &[Action], adds_may_repeat: bool) -> Result<()> {
         let removed = actions.iter().filter_map(|action| action.remove.as_ref()).map(Remove::key);
         let repeated = actions.iter().filter_map(|action| action.add.as_ref()).filter(|_| adds_may_repeat).map(Add::key);
-        self.files.remove(&removed.chain(repeated).collect::<Result<HashSet<_>>>()?)
+        self.files.remove(&removed.chain(repeated).collect::<Result<FileKeys>>()?)
     }
 
-    pub(super) fn take_adds(&mut self, actions: &[Action]) -> Result<()> {
+    fn take_adds(&mut self, actions: &[Action]) -> Result<()> {
         let adds: Vec<_> = actions.iter().filter_map(|action| action.add.as_ref()).collect();
         self.files.append(&adds)
-    }
-
-    /// What was taken so far is all there is up to this version.
-    pub(super) fn complete_at(&mut self, version: i64) {
-        self.version = Some(version);
-        self.last_rewrite = Some(version);
     }
 }
 

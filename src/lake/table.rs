@@ -22,7 +22,7 @@ use crate::model::id::unique_token;
 /// How long nobody may have looked at the log before we ask whether what we know of it still stands.
 const TRUST_SECONDS: i64 = 600;
 /// How many commits are fetched at once when a log is read from its beginning.
-const COMMITS_IN_FLIGHT: usize = 16;
+pub(super) const COMMITS_IN_FLIGHT: usize = 16;
 
 #[derive(Debug)]
 pub struct Table {
@@ -39,6 +39,8 @@ pub struct Table {
     pub(super) rewriting: Arc<tokio::sync::Mutex<()>>,
     /// The newest version that is known, for those who follow the table.
     versions: watch::Sender<Option<i64>>,
+    /// The newest checkpoint that was seen in the log.
+    checkpoint: RwLock<Option<i64>>,
 }
 
 #[derive(Debug, Clone)]
@@ -62,6 +64,7 @@ impl Table {
             writing: turn(),
             rewriting: Arc::new(turn()),
             versions: watch::Sender::new(None),
+            checkpoint: RwLock::new(None),
         }
     }
 
@@ -95,6 +98,16 @@ impl Table {
     /// Sees each version that becomes known, or the last of several: commits made through this handle at once, others when the log is read.
     pub fn versions(&self) -> watch::Receiver<Option<i64>> {
         self.versions.subscribe()
+    }
+
+    /// The version of the newest checkpoint, as far as this handle has seen. No I/O.
+    pub fn last_checkpoint(&self) -> Option<i64> {
+        *self.checkpoint.read()
+    }
+
+    pub(super) fn checkpoint_seen(&self, version: Option<i64>) {
+        let mut newest = self.checkpoint.write();
+        *newest = version.max(*newest);
     }
 
     /// Makes the table, as version 0.
@@ -218,24 +231,19 @@ impl Table {
 
     /// Reads the log from its newest checkpoint on.
     async fn load(&self) -> Result<Arc<Snapshot>> {
-        let snapshot = Arc::new(self.read_listed(self.log.list().await?).await?);
+        let listing = self.log.list().await?;
+        self.checkpoint_seen(listing.checkpoint.as_ref().map(|checkpoint| checkpoint.version));
+        let snapshot = Arc::new(self.read_listed(listing).await?);
         self.learn(snapshot.clone());
         Ok(snapshot)
     }
 
     async fn read_listed(&self, listing: Listing) -> Result<Snapshot> {
-        let Listing { checkpoint, commits } = listing;
+        let Listing { checkpoint, commits, .. } = listing;
         let mut snapshot = match checkpoint {
             Some(checkpoint) => {
                 let files = self.log.fetch(&checkpoint).await?;
-                tokio::task::spawn_blocking(move || {
-                    let mut snapshot = Snapshot::absent();
-                    snapshot.take_table_actions(&files.table_actions()?)?;
-                    files.for_each_files(|actions| snapshot.take_adds(&actions))?;
-                    snapshot.complete_at(checkpoint.version);
-                    Ok::<_, Error>(snapshot)
-                })
-                .await??
+                tokio::task::spawn_blocking(move || Snapshot::of_checkpoint(checkpoint.version, files)).await??
             }
             None => Snapshot::absent(),
         };
@@ -271,7 +279,7 @@ impl Table {
             .with_detail(format!("the location is {}", self.lake.url_of(&self.location)))
     }
 
-    fn has_gap(&self, version: i64) -> Error {
+    pub(super) fn has_gap(&self, version: i64) -> Error {
         Error::data("the table's log has a gap")
             .with_state(SqlState::DATA_CORRUPTED)
             .with_detail(format!("version {version} of {} is missing", self.lake.url_of(&self.location)))

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::flow::FlowServices;
 use crate::flow::events::EventLog;
 use crate::flow::feed::Feeds;
+use crate::flow::maintenance::Maintenance;
 use crate::flow::published::Views;
 use crate::flow::supervisor::Supervisor;
 use crate::lake::Lake;
@@ -30,6 +31,7 @@ pub struct Services {
     pub flow: Arc<FlowServices>,
     pub supervisor: Arc<Supervisor>,
     pub context: SessionContext,
+    maintenance: Maintenance,
 }
 
 impl Services {
@@ -48,14 +50,16 @@ impl Services {
         let flow = FlowServices { lake, catalog, clock, feeds, events, views: Views::default(), runtime: runtime.clone() };
         let flow = Arc::new(flow);
         let supervisor = Arc::new(Supervisor::new(flow.clone(), compute.clone()));
+        let maintenance = Maintenance::start(flow.clone(), &compute);
         let query = Arc::new(QueryServices { config, flow: flow.clone(), supervisor: supervisor.clone(), runtime, compute });
         let context = relations::context(&query)?;
         supervisor.start_all()?;
-        Ok(Arc::new(Services { query, flow, supervisor, context }))
+        Ok(Arc::new(Services { query, flow, supervisor, context, maintenance }))
     }
 
     /// Commits what the jobs have, within `limit`.
     pub async fn shut_down(&self, limit: Duration) {
+        self.maintenance.stop().await;
         self.supervisor.shut_down(limit).await;
         self.flow.feeds.keep_tallies().await;
     }

@@ -12,6 +12,7 @@ mod dropped;
 mod generate;
 mod kept_pipelines;
 mod kinesis_to_s3;
+mod maintenance;
 mod quickstart;
 mod restart;
 mod s3_outage;

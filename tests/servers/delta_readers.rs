@@ -1,6 +1,6 @@
-//! Other people's readers of Delta tables: python `deltalake` and DuckDB. They judge what we write.
+//! Other people's readers of Delta tables: python `deltalake`, DuckDB and ClickHouse. They judge what we write.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::json;
@@ -11,6 +11,13 @@ use super::ministack::{ACCESS_KEY, REGION};
 const REQUIREMENTS: &[&str] = &["deltalake==1.6.6", "duckdb==1.5.5", "duckdb-extension-delta==1.5.5", "duckdb-extension-httpfs==1.5.5"];
 const INSTALLED_AS: &str = "delta-readers-1.6.6-1.5.5";
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/readers/read_delta.py");
+
+const APPENDING_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/readers/append_delta.py");
+
+/// By itself, for it is large.
+const CLICKHOUSE_REQUIREMENTS: &[&str] = &["chdb==4.4.0"];
+const CLICKHOUSE_INSTALLED_AS: &str = "chdb-4.4.0";
+const CLICKHOUSE_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/readers/read_clickhouse.py");
 
 /// Where a table is.
 pub enum Place<'a> {
@@ -61,9 +68,26 @@ pub async fn read_delta(place: &Place<'_>, distinct: &str, sum: &str) -> Reading
     serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error} in the readers' answer: {answer}\n{complaint}"))
 }
 
+/// Reads a table in a folder with ClickHouse.
+pub async fn read_clickhouse(folder: &Path, distinct: &str, sum: &str) -> DeltaReading {
+    let python = install::python_in(&install::python(CLICKHOUSE_INSTALLED_AS, CLICKHOUSE_REQUIREMENTS).await);
+    let mut command = tokio::process::Command::new(python);
+    let output = command.arg(CLICKHOUSE_SCRIPT).arg(folder).arg(distinct).arg(sum).output().await.expect("python can be started");
+    let (answer, complaint) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "ClickHouse cannot read {}:\n{complaint}", folder.display());
+    serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error} in ClickHouse's answer: {answer}\n{complaint}"))
+}
+
+/// Appends rows with python `deltalake`, one commit each: `id` counts from `first`, `bytes` is 1.
+pub async fn append_delta(folder: &Path, first: i64, rows: i64) {
+    let mut command = tokio::process::Command::new(python().await);
+    let output = command.arg(APPENDING_SCRIPT).arg(folder).arg(first.to_string()).arg(rows.to_string()).output().await;
+    let output = output.expect("python can be started");
+    assert!(output.status.success(), "python cannot append:\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
     use std::sync::Arc;
 
     use arrow::array::{Int64Array, RecordBatch, StringArray};

@@ -26,6 +26,8 @@ pub struct Action {
     pub add: Option<Add>,
     #[serde(skip_serializing)]
     pub sidecar: Option<Sidecar>,
+    #[serde(skip_serializing)]
+    pub domain_metadata: Option<DomainMetadata>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -159,6 +161,14 @@ pub struct Sidecar {
     pub path: String,
 }
 
+/// Settings of another engine's for the table, under a name of its own. We keep them, no more.
+#[derive(Debug, Clone, Deserialize)]
+pub struct DomainMetadata {
+    pub domain: String,
+    #[serde(default)]
+    pub removed: bool,
+}
+
 impl Action {
     pub fn commit_info(info: CommitInfo) -> Action {
         Action { commit_info: Some(info), ..Action::default() }
@@ -209,9 +219,13 @@ impl Add {
 impl DeletionVector {
     /// What tells two deletion vectors of one file apart, as the protocol derives it.
     pub fn unique_id(&self) -> String {
-        match self.offset {
-            Some(offset) => format!("{}{}@{offset}", self.storage_type, self.path_or_inline_dv),
-            None => format!("{}{}", self.storage_type, self.path_or_inline_dv),
+        DeletionVector::id_of(&self.storage_type, &self.path_or_inline_dv, self.offset)
+    }
+
+    pub fn id_of(storage_type: &str, path_or_inline_dv: &str, offset: Option<i32>) -> String {
+        match offset {
+            Some(offset) => format!("{storage_type}{path_or_inline_dv}@{offset}"),
+            None => format!("{storage_type}{path_or_inline_dv}"),
         }
     }
 }

@@ -1,108 +1,148 @@
 //! Reading checkpoints: classic, in parts, and v2 with sidecars.
 //!
-//! A row of a checkpoint is an action, so rows are turned into the JSON lines of a commit and read as those: one reader for both.
+//! A row of a checkpoint is an action. Those that are about the table are few and become the JSON lines of a commit, so that one reader
+//! understands both. Those that are about files may be millions and stay in columns.
 
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, StructArray};
+use arrow::compute::{filter, filter_record_batch, is_not_null, or};
 use arrow::json::LineDelimitedWriter;
 use bytes::Bytes;
 use object_store::path::Path;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
-use super::action::Action;
+use super::action::{Action, Sidecar};
 use super::listing::Checkpoint;
 use super::{Log, parse_lines, unreadable};
 use crate::error::{Error, Result, SqlState};
+use crate::lake::file_columns::FileColumns;
 
 const ROWS_PER_BATCH: usize = 8192;
 
 /// All but the files: small, and needed before the files can be understood.
 const TABLE_COLUMNS: [&str; 4] = ["protocol", "metaData", "txn", "sidecar"];
-const FILE_COLUMNS: [&str; 7] =
-    ["add.path", "add.partitionValues", "add.size", "add.modificationTime", "add.dataChange", "add.stats", "add.deletionVector"];
+const FILE_COLUMNS: [&str; 6] = ["add.path", "add.partitionValues", "add.size", "add.modificationTime", "add.stats", "add.deletionVector"];
 /// The statistics as a struct; read only where they are not there as text.
 const STATS_STRUCT: &str = "add.stats_parsed";
 
 /// The objects of a checkpoint, fetched.
 pub struct CheckpointFiles {
-    files: Vec<(Path, Bytes)>,
+    /// Protocol, metadata, transactions, sidecars.
+    pub table_actions: Vec<Action>,
+    pub bodies: Vec<CheckpointBody>,
 }
 
-/// Which actions to read.
-#[derive(Clone, Copy, PartialEq)]
-enum Part {
-    Table,
-    Files,
+/// One object of a checkpoint.
+pub struct CheckpointBody {
+    path: Path,
+    body: Bytes,
 }
 
 impl Log {
     pub async fn fetch(&self, checkpoint: &Checkpoint) -> Result<CheckpointFiles> {
-        let mut fetched = CheckpointFiles { files: Vec::new() };
+        let mut bodies = Vec::new();
         for path in &checkpoint.files {
-            fetched.files.push((path.clone(), self.must_get(path).await?));
+            bodies.push(self.must_fetch(path.clone()).await?);
         }
-        for sidecar in fetched.table_actions()?.into_iter().filter_map(|action| action.sidecar) {
-            let path = self.folder.clone().join("_sidecars").join(sidecar.path.rsplit('/').next().unwrap_or_default());
-            let body = self.must_get(&path).await?;
-            fetched.files.push((path, body));
+        let (table_actions, mut bodies) = tokio::task::spawn_blocking(move || {
+            let mut actions = Vec::new();
+            for body in &bodies {
+                actions.append(&mut body.table_actions()?);
+            }
+            Ok::<_, Error>((actions, bodies))
+        })
+        .await??;
+        for sidecar in table_actions.iter().filter_map(|action| action.sidecar.as_ref()) {
+            bodies.push(self.must_fetch(self.sidecar_path(sidecar)).await?);
         }
-        Ok(fetched)
+        Ok(CheckpointFiles { table_actions, bodies })
     }
 
-    async fn must_get(&self, path: &Path) -> Result<Bytes> {
-        self.get(path).await?.ok_or_else(|| {
-            Error::data("a checkpoint of the table is incomplete")
+    pub(super) fn sidecar_path(&self, sidecar: &Sidecar) -> Path {
+        self.folder.clone().join("_sidecars").join(sidecar.path.rsplit('/').next().unwrap_or_default())
+    }
+
+    pub(super) async fn must_fetch(&self, path: Path) -> Result<CheckpointBody> {
+        match self.get(&path).await? {
+            Some(body) => Ok(CheckpointBody { path, body }),
+            None => Err(Error::data("a checkpoint of the table is incomplete")
                 .with_state(SqlState::DATA_CORRUPTED)
-                .with_detail(format!("{path} does not exist"))
-        })
+                .with_detail(format!("{path} does not exist"))),
+        }
     }
 }
 
-impl CheckpointFiles {
-    /// Protocol, metadata, transactions, sidecars.
+impl CheckpointBody {
     pub fn table_actions(&self) -> Result<Vec<Action>> {
-        let mut all = Vec::new();
-        self.for_each_batch(Part::Table, |mut actions| {
-            all.append(&mut actions);
-            Ok(())
-        })?;
-        Ok(all)
+        if self.is_json() {
+            let mut actions = parse_lines(&self.body)?;
+            actions.retain(|action| action.add.is_none());
+            return Ok(actions);
+        }
+        let mut actions = Vec::new();
+        for batch in self.batches(|_| Some(TABLE_COLUMNS.to_vec()))? {
+            let mut lines = LineDelimitedWriter::new(Vec::new());
+            lines.write(&without_empty_rows(&batch?)?)?;
+            lines.finish()?;
+            actions.append(&mut parse_lines(&lines.into_inner())?);
+        }
+        Ok(actions)
     }
 
-    /// Calls `visit` with the `add` actions, some thousands at a time.
-    pub fn for_each_files(&self, visit: impl FnMut(Vec<Action>) -> Result<()>) -> Result<()> {
-        self.for_each_batch(Part::Files, visit)
-    }
-
-    fn for_each_batch(&self, part: Part, mut visit: impl FnMut(Vec<Action>) -> Result<()>) -> Result<()> {
-        for (path, body) in &self.files {
-            match path.extension() {
-                Some("json") => {
-                    let mut actions = parse_lines(body)?;
-                    actions.retain(|action| action.add.is_some() == (part == Part::Files));
-                    visit(actions)?;
-                }
-                _ => read_parquet(body, part, &mut visit)?,
-            }
+    /// Calls `visit` with the files, some thousands at a time.
+    pub fn for_each_files(&self, partition_columns: &[String], mut visit: impl FnMut(&FileColumns) -> Result<()>) -> Result<()> {
+        if self.is_json() {
+            let actions = parse_lines(&self.body)?;
+            let adds: Vec<_> = actions.iter().filter_map(|action| action.add.as_ref()).collect();
+            return visit(&FileColumns::of_adds(&adds, partition_columns));
+        }
+        for batch in self.batches(|has_stats_text| match has_stats_text {
+            true => Some(FILE_COLUMNS.to_vec()),
+            false => Some(FILE_COLUMNS.into_iter().chain([STATS_STRUCT]).collect()),
+        })? {
+            let batch = batch?;
+            let Some(add) = batch.column_by_name("add").and_then(|add| add.as_struct_opt()) else { continue };
+            visit(&FileColumns::of_checkpoint(&valid_rows(add)?, partition_columns)?)?;
         }
         Ok(())
     }
+
+    /// The actions as they stand, of a Parquet object. `columns` says which are read, given whether statistics are there as text.
+    pub fn batches(&self, columns: impl FnOnce(bool) -> Option<Vec<&'static str>>) -> Result<ParquetRecordBatchReader> {
+        // Whatever wrote it may have kept a schema of its own beside: plain types will do.
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(self.body.clone(), options).map_err(unreadable)?;
+        let schema = builder.parquet_schema();
+        let has_stats_text = schema.columns().iter().any(|column| column.path().string() == "add.stats");
+        let mask = match columns(has_stats_text) {
+            Some(names) => ProjectionMask::columns(schema, names),
+            None => ProjectionMask::all(),
+        };
+        builder.with_projection(mask).with_batch_size(ROWS_PER_BATCH).build().map_err(unreadable)
+    }
+
+    pub fn is_json(&self) -> bool {
+        self.path.extension() == Some("json")
+    }
+
+    pub(super) fn bytes(&self) -> &Bytes {
+        &self.body
+    }
 }
 
-fn read_parquet(body: &Bytes, part: Part, visit: &mut impl FnMut(Vec<Action>) -> Result<()>) -> Result<()> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(body.clone()).map_err(unreadable)?;
-    let schema = builder.parquet_schema();
-    let has_stats_text = schema.columns().iter().any(|column| column.path().string() == "add.stats");
-    let mask = match part {
-        Part::Table => ProjectionMask::columns(schema, TABLE_COLUMNS),
-        Part::Files if has_stats_text => ProjectionMask::columns(schema, FILE_COLUMNS),
-        Part::Files => ProjectionMask::columns(schema, FILE_COLUMNS.into_iter().chain([STATS_STRUCT])),
-    };
-    let reader = builder.with_projection(mask).with_batch_size(ROWS_PER_BATCH).build().map_err(unreadable)?;
-    for batch in reader {
-        let mut lines = LineDelimitedWriter::new(Vec::new());
-        lines.write(&batch?)?;
-        lines.finish()?;
-        visit(parse_lines(&lines.into_inner())?)?;
+/// Nearly all rows are files, and null in all other columns.
+fn without_empty_rows(batch: &RecordBatch) -> Result<RecordBatch> {
+    let mut any = BooleanArray::from(vec![false; batch.num_rows()]);
+    for column in batch.columns() {
+        any = or(&any, &is_not_null(column)?)?;
     }
-    Ok(())
+    Ok(filter_record_batch(batch, &any)?)
+}
+
+/// The rows in which there is this action.
+fn valid_rows(action: &StructArray) -> Result<StructArray> {
+    match action.null_count() {
+        0 => Ok(action.clone()),
+        _ => Ok(filter(action, &is_not_null(action)?)?.as_struct().clone()),
+    }
 }

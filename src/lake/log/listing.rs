@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
-use object_store::ObjectStore;
 use object_store::path::Path;
-use serde::Deserialize;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use serde::{Deserialize, Serialize};
 
 use super::Log;
 use crate::error::Result;
@@ -16,23 +17,36 @@ pub struct Listing {
     pub checkpoint: Option<Checkpoint>,
     /// The versions after the checkpoint whose commits exist, ascending.
     pub commits: Vec<i64>,
+    /// How large these commits are together.
+    pub commit_bytes: u64,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
     pub version: i64,
     pub files: Vec<Path>,
+    pub bytes: u64,
+    /// When the last of its files was written.
+    pub written: DateTime<Utc>,
 }
 
 /// `_last_checkpoint`: a hint only, for it may be old or torn.
-#[derive(Deserialize)]
-struct LastCheckpoint {
-    version: i64,
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastCheckpoint {
+    pub version: i64,
+    /// Actions.
+    #[serde(default)]
+    pub size: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_in_bytes: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub num_of_add_files: Option<i64>,
 }
 
 /// What the name of an object in the log says.
-#[derive(Debug, PartialEq)]
-enum Entry {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Entry {
     Commit(i64),
     /// One of `parts` files of a checkpoint.
     Checkpoint {
@@ -44,9 +58,9 @@ enum Entry {
 impl Log {
     /// Where to begin for a version that may be long past.
     pub async fn list_up_to(&self, version: i64) -> Result<Listing> {
-        let mut paths = self.paths_from(0).await?;
-        paths.retain(|path| path.filename().and_then(parse_name).is_some_and(|entry| entry.version() <= version));
-        Ok(arrange(paths))
+        let mut objects = self.objects_from(0).await?;
+        objects.retain(|object| entry_of(&object.location).is_some_and(|entry| entry.version() <= version));
+        Ok(arrange(objects))
     }
 
     pub async fn list(&self) -> Result<Listing> {
@@ -59,16 +73,31 @@ impl Log {
         self.list_from(0).await
     }
 
-    async fn last_checkpoint(&self) -> Result<Option<i64>> {
-        let body = self.get(&self.folder.clone().join("_last_checkpoint")).await?;
+    /// The version that `_last_checkpoint` names.
+    pub async fn last_checkpoint(&self) -> Result<Option<i64>> {
+        let body = self.get(&self.hint_path()).await?;
         Ok(body.and_then(|body| serde_json::from_slice::<LastCheckpoint>(&body).ok()).map(|hint| hint.version))
     }
 
-    async fn list_from(&self, version: i64) -> Result<Listing> {
-        Ok(arrange(self.paths_from(version).await?))
+    /// Lets readers begin with this checkpoint. Whoever names an older one later costs them a longer list, no more.
+    pub async fn point_to(&self, checkpoint: &LastCheckpoint) -> Result<()> {
+        if self.last_checkpoint().await? < Some(checkpoint.version) {
+            self.store.put(&self.hint_path(), serde_json::to_vec(checkpoint)?.into()).await?;
+        }
+        Ok(())
     }
 
-    async fn paths_from(&self, version: i64) -> Result<Vec<Path>> {
+    /// All objects of the log, in no order.
+    pub async fn objects(&self) -> Result<Vec<ObjectMeta>> {
+        let objects: Vec<_> = self.store.list(Some(&self.folder)).try_collect().await?;
+        Ok(objects)
+    }
+
+    async fn list_from(&self, version: i64) -> Result<Listing> {
+        Ok(arrange(self.objects_from(version).await?))
+    }
+
+    async fn objects_from(&self, version: i64) -> Result<Vec<ObjectMeta>> {
         // `<version>` without an ending sorts before all names of that version.
         let before = self.folder.clone().join(format!("{version:020}"));
         let objects: Vec<_> = match self.store.list_with_offset(Some(&self.folder), &before).try_collect().await {
@@ -76,37 +105,66 @@ impl Log {
             Err(object_store::Error::NotFound { .. }) => Vec::new(),
             Err(error) => return Err(error.into()),
         };
-        Ok(objects.into_iter().map(|object| object.location).filter(|path| path.prefix_matches(&self.folder)).collect())
+        Ok(objects.into_iter().filter(|object| object.location.prefix_matches(&self.folder)).collect())
+    }
+
+    fn hint_path(&self) -> Path {
+        self.folder.clone().join("_last_checkpoint")
     }
 }
 
 impl Entry {
-    fn version(&self) -> i64 {
+    pub fn version(&self) -> i64 {
         match self {
             Entry::Commit(version) | Entry::Checkpoint { version, .. } => *version,
         }
     }
 }
 
-fn arrange(mut paths: Vec<Path>) -> Listing {
-    paths.sort();
-    let mut commits = Vec::new();
-    let mut checkpoints: BTreeMap<(i64, usize), Vec<Path>> = BTreeMap::new();
-    for path in paths {
-        match path.filename().and_then(parse_name) {
-            Some(Entry::Commit(version)) => commits.push(version),
+/// What an object of the log is, if it is a commit or a part of a checkpoint.
+pub fn entry_of(path: &Path) -> Option<Entry> {
+    path.filename().and_then(parse_name)
+}
+
+/// All complete checkpoints among the objects, the oldest first.
+pub fn checkpoints(objects: &[ObjectMeta]) -> Vec<Checkpoint> {
+    let mut found: BTreeMap<(i64, usize), Vec<&ObjectMeta>> = BTreeMap::new();
+    for object in objects {
+        match entry_of(&object.location) {
             // A version may have been checkpointed twice; files of one part each are complete by themselves.
-            Some(Entry::Checkpoint { version, parts: 1 }) => drop(checkpoints.insert((version, 1), vec![path])),
-            Some(Entry::Checkpoint { version, parts }) => checkpoints.entry((version, parts)).or_default().push(path),
-            None => {}
+            Some(Entry::Checkpoint { version, parts: 1 }) => drop(found.insert((version, 1), vec![object])),
+            Some(Entry::Checkpoint { version, parts }) => found.entry((version, parts)).or_default().push(object),
+            Some(Entry::Commit(_)) | None => {}
         }
     }
-    let newest = checkpoints.into_iter().rev().find(|((_, parts), files)| files.len() == *parts);
-    let checkpoint = newest.map(|((version, _), files)| Checkpoint { version, files });
+    let complete = found.into_iter().filter(|((_, parts), files)| files.len() == *parts);
+    complete.filter_map(|((version, _), files)| Checkpoint::of(version, &files)).collect()
+}
+
+impl Checkpoint {
+    fn of(version: i64, objects: &[&ObjectMeta]) -> Option<Checkpoint> {
+        let mut files: Vec<_> = objects.iter().map(|object| object.location.clone()).collect();
+        files.sort();
+        let written = objects.iter().map(|object| object.last_modified).max()?;
+        Some(Checkpoint { version, files, bytes: objects.iter().map(|object| object.size).sum(), written })
+    }
+}
+
+fn arrange(mut objects: Vec<ObjectMeta>) -> Listing {
+    objects.sort_by(|one, other| one.location.cmp(&other.location));
+    let checkpoint = checkpoints(&objects).pop();
     let after = checkpoint.as_ref().map_or(-1, |checkpoint| checkpoint.version);
-    commits.retain(|version| *version > after);
-    commits.sort_unstable();
-    Listing { checkpoint, commits }
+    let mut listing = Listing { checkpoint, ..Listing::default() };
+    for object in &objects {
+        if let Some(Entry::Commit(version)) = entry_of(&object.location)
+            && version > after
+        {
+            listing.commits.push(version);
+            listing.commit_bytes += object.size;
+        }
+    }
+    listing.commits.sort_unstable();
+    listing
 }
 
 /// `<v>.json`, `<v>.checkpoint.parquet`, `<v>.checkpoint.<part>.<parts>.parquet`, `<v>.checkpoint.<uuid>.parquet|json`.
@@ -130,7 +188,14 @@ mod tests {
     use super::*;
 
     fn listing(names: &[&str]) -> Listing {
-        arrange(names.iter().map(|name| Path::from(format!("t/_delta_log/{name}"))).collect())
+        let object = |name: &&str| ObjectMeta {
+            location: Path::from(format!("t/_delta_log/{name}")),
+            last_modified: DateTime::UNIX_EPOCH,
+            size: 10,
+            e_tag: None,
+            version: None,
+        };
+        arrange(names.iter().map(object).collect())
     }
 
     #[test]
@@ -146,6 +211,7 @@ mod tests {
         ]);
         assert_eq!(found.checkpoint.as_ref().map(|c| c.version), Some(2));
         assert_eq!(found.commits, [3, 4]);
+        assert_eq!(found.commit_bytes, 20);
     }
 
     #[test]

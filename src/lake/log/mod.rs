@@ -1,10 +1,15 @@
 //! The Delta log: `_delta_log/<version, 20 digits>.json`, one object per commit, and now and then a checkpoint that sums up all before it.
 //!
-//! Reading and writing the objects, no more: what they mean together is `Snapshot`.
+//! Reading and writing the objects, no more: what they mean together is `Snapshot`. Only a checkpoint is made here, of what is in the log, for
+//! a snapshot does not know all that a checkpoint must keep.
 
 pub mod action;
 pub mod checkpoint;
+mod checkpoint_schema;
+pub mod checkpoint_writer;
 pub mod listing;
+pub mod tail;
+mod upload;
 
 use std::sync::Arc;
 
@@ -36,10 +41,15 @@ impl Log {
     }
 
     pub async fn read(&self, version: i64) -> Result<Option<CommitFile>> {
-        match self.get(&self.commit_path(version)).await? {
+        match self.body(version).await? {
             Some(body) => parse_lines(&body).map(|actions| Some(CommitFile { version, actions })),
             None => Ok(None),
         }
+    }
+
+    /// A commit as it stands, a line per action.
+    pub async fn body(&self, version: i64) -> Result<Option<Bytes>> {
+        self.get(&self.commit_path(version)).await
     }
 
     pub async fn exists(&self, version: i64) -> Result<bool> {
@@ -105,10 +115,12 @@ pub fn to_lines(actions: &[Action]) -> Result<Vec<u8>> {
 }
 
 fn parse_lines(body: &[u8]) -> Result<Vec<Action>> {
-    body.split(|byte| *byte == b'\n')
-        .filter(|line| !line.trim_ascii().is_empty())
-        .map(|line| serde_json::from_slice(line).map_err(unreadable))
-        .collect()
+    lines(body).map(|line| serde_json::from_slice(line).map_err(unreadable)).collect()
+}
+
+/// The lines of a commit, without empty ones.
+fn lines(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty())
 }
 
 fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> Error {

@@ -73,7 +73,7 @@ async fn rows_at(table: &Arc<Table>, version: i64, columns: &SchemaRef) -> Bag {
 }
 
 /// A number from 0 up to, not including, `end`.
-fn below(random: &mut ChaCha8Rng, end: usize) -> usize {
+pub(super) fn below(random: &mut ChaCha8Rng, end: usize) -> usize {
     random.next_u32() as usize % end
 }
 
@@ -82,13 +82,13 @@ fn minus(mut left: Bag, right: Bag) -> Bag {
     without_zeros(left)
 }
 
-async fn theirs(folder: &TempDir) -> deltalake::DeltaTable {
+pub(super) async fn theirs(folder: &TempDir) -> deltalake::DeltaTable {
     let url = Url::from_directory_path(folder.path().join("t")).unwrap();
     DeltaTableBuilder::from_url(url).unwrap().load().await.unwrap()
 }
 
 /// Replaces a random file by its rows with some gone and some changed.
-async fn rewrite_some(table: &Arc<Table>, random: &mut ChaCha8Rng) {
+pub(super) async fn rewrite_some(table: &Arc<Table>, random: &mut ChaCha8Rng) {
     let base = table.refresh().await.unwrap();
     let all: Vec<_> = base.data_files().collect();
     if all.is_empty() {

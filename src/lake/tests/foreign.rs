@@ -142,3 +142,25 @@ async fn an_append_to_a_table_whose_column_was_replaced_fails() {
     std::fs::write(log.join("00000000000000000001.json"), retyped).unwrap();
     assert_eq!(table.commit(commit_of(adds, None)).await.unwrap_err().kind(), Kind::State);
 }
+
+#[tokio::test]
+async fn files_that_others_add_again_or_remove_are_found_among_many() {
+    let folder = TempDir::new().unwrap();
+    let (_, table) = shared(&folder).await;
+    let log = folder.path().join("t/_delta_log");
+    let add = |n: usize, size: usize| {
+        format!(r#"{{"add":{{"path":"f{n}%20x.parquet","partitionValues":{{}},"size":{size},"modificationTime":0,"dataChange":true}}}}"#)
+    };
+    let write = |version: usize, lines: Vec<String>| std::fs::write(log.join(format!("{version:020}.json")), lines.join("\n")).unwrap();
+    for n in 1..=2000 {
+        write(n, vec![add(n, 1)]);
+    }
+    write(2001, vec![add(7, 5), add(1999, 5), add(2001, 5)]);
+    let removed = (100..200).map(|n| format!(r#"{{"remove":{{"path":"f{n} x.parquet","deletionTimestamp":1,"dataChange":true}}}}"#));
+    write(2002, removed.collect());
+    let totals = open(&folder).await.table("t").unwrap().refresh().await.unwrap().totals();
+    assert_eq!((totals.files, totals.bytes), (2001 - 100, 1998 - 100 + 3 * 5));
+    assert_eq!(table.refresh().await.unwrap().totals(), totals);
+    table.checkpoint().await.unwrap();
+    assert_eq!(open(&folder).await.table("t").unwrap().refresh().await.unwrap().totals(), totals);
+}

@@ -4,6 +4,7 @@ mod addressed;
 mod changes;
 mod commits;
 mod foreign;
+mod maintenance;
 mod rewrites;
 mod scans;
 mod trick_store;
@@ -88,4 +89,9 @@ async fn files_read(table: &Arc<Table>, sql: &str) -> usize {
         own + plan.children().into_iter().map(files).sum::<usize>()
     }
     files(&plan)
+}
+
+/// A lake in this folder, with the hands of the clock in ours.
+async fn open_at(folder: &std::path::Path, clock: &Clock) -> Lake {
+    Lake::open(folder.to_str().unwrap(), &S3Config::default(), clock.clone()).await.unwrap()
 }

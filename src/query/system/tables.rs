@@ -29,6 +29,7 @@ impl SystemTable for Tables {
             ("rows", SqlType::BigInt),
             ("bytes", SqlType::BigInt),
             ("last_commit", SqlType::TimestampTz),
+            ("last_checkpoint", SqlType::BigInt),
             ("created_at", SqlType::TimestampTz),
             ("definition", SqlType::Text),
         ]
@@ -39,7 +40,8 @@ impl SystemTable for Tables {
         let mut rows = vec![];
         for object in catalog.iter_kind(ObjectKind::Table) {
             let Definition::Table(table) = &object.definition else { continue };
-            let snapshot = services.flow.lake.table(&table.location)?.refresh().await?;
+            let handle = services.flow.lake.table(&table.location)?;
+            let snapshot = handle.refresh().await?;
             let totals = snapshot.totals();
             let mode = match table.mode {
                 SchemaMode::Fixed => "fixed",
@@ -56,6 +58,7 @@ impl SystemTable for Tables {
                 bigint_or_null((totals.files_without_row_count == 0).then_some(totals.rows)),
                 bigint(totals.bytes),
                 time_or_null(snapshot.last_commit()),
+                bigint_or_null(handle.last_checkpoint().map(|version| version as u64)),
                 time(object.created_at),
                 text(&object.sql),
             ]);

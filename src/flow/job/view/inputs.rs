@@ -331,6 +331,12 @@ pub(super) fn epoch_of(positions: Option<&Positions>) -> Result<Option<Epoch>> {
     Ok(number(positions, VIEW_PARTITION)?.map(|epoch| Epoch(epoch as u64)))
 }
 
+/// The version of a table up to which a job has read it, if these are positions in a table.
+pub fn table_version(positions: &Positions) -> Result<Option<i64>> {
+    number(Some(positions), TABLE_PARTITION)
+}
+
+/// The position in the only partition.
 fn number(positions: Option<&Positions>, partition: &str) -> Result<Option<i64>> {
     let parse = |position: &Position| {
         let number = position.as_str().parse().map_err(|_| Error::internal(format!("position {position} is not a number")))?;

@@ -45,6 +45,7 @@ use inputs::ViewInputs;
 use kept::Kept;
 use writer::Writer;
 
+pub use inputs::table_version;
 pub use recovery::show_saved;
 pub use times::Backlog;
 
