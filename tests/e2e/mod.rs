@@ -15,6 +15,7 @@ mod restart;
 mod s3_outage;
 mod shared_reader;
 mod sigterm;
+mod store_faults;
 mod takeover;
 mod views;
 mod wire;

@@ -6,7 +6,6 @@ mod commits;
 mod foreign;
 mod rewrites;
 mod scans;
-mod trick_store;
 
 use std::sync::Arc;
 
