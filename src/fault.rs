@@ -64,10 +64,7 @@ pub fn crash_point(name: &'static str) {
 /// The plan of the lake's faults, if the environment asks for any.
 #[allow(clippy::disallowed_methods)]
 pub fn store_faults() -> Option<String> {
-    #[cfg(debug_assertions)]
-    return std::env::var("LAKEWIRE_STORE_FAULTS").ok();
-    #[cfg(not(debug_assertions))]
-    None
+    cfg!(debug_assertions).then(|| std::env::var("LAKEWIRE_STORE_FAULTS").ok()).flatten()
 }
 
 #[cfg(debug_assertions)]
