@@ -1,7 +1,8 @@
 //! Named points at which the process can be made to die, so that tests can prove that it does not matter.
 //!
 //! In a debug build, `LAKEWIRE_CRASH_AT=<point>[:<n>]` kills the process the n-th time (from 1) it comes to that point, as SIGKILL
-//! would: nothing is flushed, no destructor runs. A release build never looks.
+//! would: nothing is flushed, no destructor runs. `LAKEWIRE_STORE_FAULTS=<plan>` puts a store that fails before the lake (`lake::fault_store`).
+//! A release build never looks.
 
 /// Every point that the job of a pipeline comes to, in the order in which an epoch passes them.
 pub const CRASH_POINTS: &[&str] = &[
@@ -58,6 +59,12 @@ pub fn crash_point(name: &'static str) {
     armed::pass(name);
     #[cfg(not(debug_assertions))]
     let _ = name;
+}
+
+/// The plan of the lake's faults, if the environment asks for any.
+#[allow(clippy::disallowed_methods)]
+pub fn store_faults() -> Option<String> {
+    cfg!(debug_assertions).then(|| std::env::var("LAKEWIRE_STORE_FAULTS").ok()).flatten()
 }
 
 #[cfg(debug_assertions)]

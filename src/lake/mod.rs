@@ -16,6 +16,9 @@ mod durable_folder;
 mod root;
 mod stores;
 
+/// For tests; a debug build of the server has it too.
+pub mod fault_store;
+
 mod location;
 
 mod table;

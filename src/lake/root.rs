@@ -11,12 +11,14 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use parking_lot::Mutex;
 use url::Url;
 
+use super::fault_store::FaultStore;
 use super::location;
 use super::stores;
 use super::table::Table;
 use crate::clock::Clock;
 use crate::config::S3Config;
 use crate::error::{Error, Result};
+use crate::fault;
 use crate::model::id::unique_token;
 
 /// Cheap to clone; clones share their tables.
@@ -39,6 +41,10 @@ impl Lake {
         let (store, root) = match root.contains("://") {
             true => stores::open_url(root, s3, &clock).await?,
             false => stores::open_folder(root)?,
+        };
+        let store = match fault::store_faults() {
+            None => store,
+            Some(plan) => Arc::new(FaultStore::with_plan(store, plan.parse()?)),
         };
         Ok(Lake::with_store(store, root, clock))
     }

@@ -43,6 +43,11 @@ impl Services {
         let catalog = Catalog::open(&config.catalog, key, clock.clone()).await?;
         let lake = Lake::open(&config.lake, &config.s3, clock.clone()).await?;
         lake.check().await?;
+        Services::start_on(config, catalog, lake, clock, network, compute)
+    }
+
+    /// The same over a catalog and a lake that are open already.
+    pub fn start_on(config: Config, catalog: Catalog, lake: Lake, clock: Clock, network: Handle, compute: Handle) -> Result<Arc<Services>> {
         let events = EventLog::new(clock.clone());
         let feeds = Feeds::new(catalog.clone(), events.clone(), clock.clone(), network, compute.clone(), config.memory_limit_bytes);
         let runtime = runtime(&config)?;

@@ -18,6 +18,7 @@ mod restart;
 mod s3_outage;
 mod shared_reader;
 mod sigterm;
+mod store_faults;
 mod takeover;
 mod view_crash_points;
 mod views;

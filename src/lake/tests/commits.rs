@@ -3,12 +3,12 @@
 use object_store::memory::InMemory;
 use url::Url;
 
-use super::trick_store::{Trick, TrickStore};
+use super::super::fault_store::{Fault, FaultStore};
 use super::*;
 use crate::error::{Kind, Result};
 
-async fn in_memory() -> (Arc<TrickStore>, Lake, Arc<Table>) {
-    let store = TrickStore::new(Arc::new(InMemory::new()));
+async fn in_memory() -> (Arc<FaultStore>, Lake, Arc<Table>) {
+    let store = Arc::new(FaultStore::new(Arc::new(InMemory::new())));
     let lake = Lake::with_store(store.clone(), Url::parse("memory:///lake").unwrap(), Clock::wall());
     let table = lake.table("t").unwrap();
     table.create(id_and_kind(), &[], "t").await.unwrap();
@@ -109,16 +109,16 @@ async fn concurrent_evolutions_converge() {
 
 #[tokio::test]
 async fn a_lost_answer_does_not_repeat_the_commit() {
-    for trick in [Trick::LoseAnswer, Trick::OwnConflict, Trick::FalseConflict] {
+    for fault in [Fault::LostAnswer, Fault::OwnConflict, Fault::FalseConflict] {
         let (store, lake, table) = in_memory().await;
         let adds = files(&table, batch(0..4, "a")).await;
-        store.play(&[trick]);
-        assert_eq!(table.commit(commit_of(adds, None)).await.unwrap(), Committed::At(1), "{trick:?}");
+        store.play(&[fault]);
+        assert_eq!(table.commit(commit_of(adds, None)).await.unwrap(), Committed::At(1), "{fault:?}");
         append(&table, batch(4..5, "b")).await;
 
         let other = Lake::with_store(lake.store().clone(), Url::parse("memory:///lake").unwrap(), Clock::wall()).table("t").unwrap();
-        assert_eq!(other.refresh().await.unwrap().version(), Some(2), "{trick:?}");
-        assert_eq!(count(&other).await, 5, "{trick:?}");
+        assert_eq!(other.refresh().await.unwrap().version(), Some(2), "{fault:?}");
+        assert_eq!(count(&other).await, 5, "{fault:?}");
     }
 }
 
@@ -126,7 +126,7 @@ async fn a_lost_answer_does_not_repeat_the_commit() {
 async fn a_commit_that_failed_can_be_repeated() {
     let (store, _, table) = in_memory().await;
     let commit = commit_of(files(&table, batch(0..4, "a")).await, Some(("job", 7)));
-    store.play(&[Trick::Fail]);
+    store.play(&[Fault::Refused]);
     assert_eq!(table.commit(commit.clone()).await.unwrap_err().kind(), Kind::Unavailable);
 
     let kept = serde_json::to_string(&commit.adds).unwrap();

@@ -7,7 +7,6 @@ mod foreign;
 mod maintenance;
 mod rewrites;
 mod scans;
-mod trick_store;
 
 use std::sync::Arc;
 

@@ -3,12 +3,12 @@
 use object_store::memory::InMemory;
 use url::Url;
 
-use super::trick_store::{Trick, TrickStore};
+use super::super::fault_store::{Fault, FaultStore};
 use super::*;
 use crate::error::Kind;
 
-async fn in_memory() -> (Arc<TrickStore>, Lake, Arc<Table>) {
-    let store = TrickStore::new(Arc::new(InMemory::new()));
+async fn in_memory() -> (Arc<FaultStore>, Lake, Arc<Table>) {
+    let store = Arc::new(FaultStore::new(Arc::new(InMemory::new())));
     let lake = Lake::with_store(store.clone(), Url::parse("memory:///lake").unwrap(), Clock::wall());
     let table = lake.table("t").unwrap();
     table.create(id_and_kind(), &[], "t").await.unwrap();
@@ -76,14 +76,14 @@ async fn who_only_adds_after_having_looked_is_overtaken_too() {
 
 #[tokio::test]
 async fn a_lost_answer_does_not_repeat_a_rewrite() {
-    for trick in [Trick::LoseAnswer, Trick::OwnConflict, Trick::FalseConflict] {
+    for fault in [Fault::LostAnswer, Fault::OwnConflict, Fault::FalseConflict] {
         let (store, lake, table) = in_memory().await;
         append(&table, batch(0..10, "a")).await;
         let base = table.refresh().await.unwrap();
         let rewrite = replacement(&table, &base, 0, batch(0..4, "b")).await;
-        store.play(&[trick]);
-        assert_eq!(table.rewriting_turn().await.commit(&base, rewrite).await.unwrap(), Rewritten::At(2), "{trick:?}");
-        assert_eq!(count(&elsewhere(&lake)).await, 4, "{trick:?}");
+        store.play(&[fault]);
+        assert_eq!(table.rewriting_turn().await.commit(&base, rewrite).await.unwrap(), Rewritten::At(2), "{fault:?}");
+        assert_eq!(count(&elsewhere(&lake)).await, 4, "{fault:?}");
     }
 }
 
@@ -95,7 +95,7 @@ async fn a_rewrite_that_failed_can_be_repeated_with_its_transaction() {
     let transaction = Some(AppTransaction { app_id: "job".into(), version: 1 });
     let rewrite = Rewrite { transaction, ..replacement(&table, &base, 0, batch(0..4, "b")).await };
     let turn = table.rewriting_turn().await;
-    store.play(&[Trick::Fail]);
+    store.play(&[Fault::Refused]);
     assert_eq!(turn.commit(&base, rewrite.clone()).await.unwrap_err().kind(), Kind::Unavailable);
     assert_eq!(turn.commit(&base, rewrite.clone()).await.unwrap(), Rewritten::At(2));
     assert_eq!(turn.commit(&base, rewrite).await.unwrap(), Rewritten::Already);

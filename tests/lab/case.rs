@@ -1,0 +1,143 @@
+//! What a seed means: what is sent, and what happens to the servers that work on it.
+
+use std::time::Duration;
+
+use lakewire::lake::fault_store::{Halt, Plan, Rates};
+use lakewire::sources::generator::recipe::{Dataset, Recipe, Stream};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// Each story is told once without faults, for comparison: so there are only some.
+const STORIES: u64 = 8;
+const LIVES_MAX: u64 = 5;
+/// A life that ends by an operation ends by one of the first so many.
+const OPERATIONS_MAX: u64 = 250;
+
+#[derive(Debug, Clone)]
+pub struct Case {
+    pub story: Story,
+    /// All but the last, which goes on until all is read, and has no faults.
+    pub lives: Vec<LifePlan>,
+}
+
+/// What is sent and what becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Story {
+    pub data_seed: u64,
+    pub records: u64,
+    pub per_second: u64,
+    pub partitions: u64,
+    pub commit_interval_ms: u64,
+    pub layout: Layout,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Layout {
+    Plain,
+    /// Each epoch has several files.
+    ByType,
+}
+
+#[derive(Debug, Clone)]
+pub struct LifePlan {
+    pub faults: Plan,
+    pub end: End,
+}
+
+/// How a life ends, unless its time is over before.
+#[derive(Debug, Clone, Copy)]
+pub enum End {
+    /// The process dies at this operation of the store.
+    At(usize, Halt),
+    /// It dies at some time.
+    After(Duration),
+    /// It is stopped in order at some time.
+    StoppedAfter(Duration),
+}
+
+impl Case {
+    pub fn random(seed: u64) -> Case {
+        let mut dice = Dice(ChaCha8Rng::seed_from_u64(seed));
+        let story = Story::nth(dice.below(STORIES));
+        let lives = (0..=dice.below(LIVES_MAX)).map(|_| LifePlan::random(&mut dice)).collect();
+        Case { story, lives }
+    }
+}
+
+impl Story {
+    fn nth(number: u64) -> Story {
+        let mut dice = Dice(ChaCha8Rng::seed_from_u64(number));
+        let per_second = 800 + dice.below(800);
+        Story {
+            data_seed: number,
+            records: 2200 + dice.below(1000),
+            per_second,
+            partitions: 1 + number % 3,
+            commit_interval_ms: 200 + dice.below(1000),
+            layout: if number.is_multiple_of(2) { Layout::Plain } else { Layout::ByType },
+        }
+    }
+
+    pub fn recipe(&self) -> Recipe {
+        Recipe { dataset: Dataset::Network(Stream::Events), seed: self.data_seed }
+    }
+
+    /// Defines it, or what of it is not there yet.
+    pub fn definitions(&self) -> String {
+        let Story { data_seed, records, per_second, partitions, commit_interval_ms, layout } = self;
+        let layout = match layout {
+            Layout::Plain => "",
+            Layout::ByType => "PARTITION BY (event_type)",
+        };
+        let with = format!("WITH (commit_interval = '{commit_interval_ms}ms')");
+        format!(
+            "CREATE SOURCE IF NOT EXISTS sent WITH (connector = 'generator', seed = {data_seed}, rows = {records}, rate = {per_second}, \
+                 partitions = {partitions}); \
+             CREATE TABLE IF NOT EXISTS events (event_id text, event_type text, bytes_in bigint) {layout} WITH (schema = 'evolve'); \
+             CREATE PIPELINE IF NOT EXISTS keep {with} AS INSERT INTO events SELECT * FROM sent; \
+             CREATE MATERIALIZED VIEW IF NOT EXISTS of_source {with} AS {OF_SOURCE}; \
+             CREATE MATERIALIZED VIEW IF NOT EXISTS of_table {with} AS {OF_TABLE}; \
+             CREATE MATERIALIZED VIEW IF NOT EXISTS of_view {with} AS {OF_VIEW}"
+        )
+    }
+}
+
+pub const OF_SOURCE: &str = "SELECT event_type, count(*) AS n, max(event_id) AS last FROM sent GROUP BY event_type";
+/// What `of_source` shows when all is read: the source itself cannot be asked.
+pub const OF_SOURCE_BY_TABLE: &str = "SELECT event_type, count(*) AS n, max(event_id) AS last FROM events GROUP BY event_type";
+pub const OF_TABLE: &str = "SELECT event_type, count(*) AS n, sum(bytes_in)::bigint AS bytes FROM events GROUP BY event_type";
+pub const OF_VIEW: &str = "SELECT count(*) AS types, sum(n)::bigint AS n, sum(bytes)::bigint AS bytes FROM of_table";
+
+impl LifePlan {
+    fn random(dice: &mut Dice) -> LifePlan {
+        // One life is quiet, another stormy.
+        let worst = [0, 20, 100][dice.below(3) as usize];
+        let mut rate = || dice.below(worst + 1);
+        let rates = Rates {
+            lost_answer: rate(),
+            own_conflict: rate(),
+            false_conflict: rate(),
+            refused: rate(),
+            torn_part: rate(),
+            stale_list: 0,
+            slow: rate() * 5,
+            latency_ms_max: 400,
+        };
+        let side = if dice.below(2) == 0 { Halt::Before } else { Halt::After };
+        let some_time = Duration::from_millis(dice.below(4000));
+        let end = match dice.below(8) {
+            0 => End::StoppedAfter(some_time),
+            1 | 2 => End::After(some_time),
+            _ => End::At(1 + dice.below(OPERATIONS_MAX) as usize, side),
+        };
+        LifePlan { faults: Plan { seed: dice.0.next_u64(), rates }, end }
+    }
+}
+
+struct Dice(ChaCha8Rng);
+
+impl Dice {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0.next_u64() % end
+    }
+}

@@ -1,0 +1,91 @@
+//! The fault laboratory: whole servers, with a pipeline, views and a view on a view, inside a test, over a store that fails.
+//!
+//! 1. A seed makes a `Case`: what is sent, which faults the store has, and how each life of the server ends.
+//! 2. `run` lives through it. A life is a runtime of its own (`world`): dropping it is the crash, and the next opens the same bucket and
+//!    catalog. All of them look at one clock (`hand`).
+//! 3. In the end `invariants` judges what is left, and compares with what the same records come to when nothing happens.
+//!
+//! `LAKEWIRE_LAB_SEED=<seed> cargo test --test main lab::one` runs one case again and tells what happens in it,
+//! `LAKEWIRE_LAB_CASES=10000 cargo test --release --test main lab::many` that many (from `LAKEWIRE_LAB_SEED` on).
+
+mod case;
+mod hand;
+mod invariants;
+mod ownership;
+mod run;
+mod server;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use case::Case;
+use run::run;
+
+/// Cases that run every time.
+const CASES: u64 = 24;
+/// A case waits more than it computes.
+const CASES_AT_ONCE: usize = 6;
+const MANY_AT_ONCE: usize = 32;
+/// Where `many` begins, away from what runs every time.
+const MANY_FROM: u64 = 1_000_000;
+/// After so many failures it is clear that something is wrong.
+const FAILURES_MAX: usize = 5;
+/// DataFusion's planner goes deep, and a debug build's frames are large.
+const STACK_BYTES: usize = 64 << 20;
+
+#[test]
+fn some() {
+    all(0, CASES, CASES_AT_ONCE);
+}
+
+#[test]
+fn many() {
+    if let Some(count) = setting("LAKEWIRE_LAB_CASES") {
+        all(setting("LAKEWIRE_LAB_SEED").unwrap_or(MANY_FROM), count, MANY_AT_ONCE);
+    }
+}
+
+#[test]
+fn one() {
+    if let Some(seed) = setting("LAKEWIRE_LAB_SEED") {
+        println!("{:#?}", Case::random(seed));
+        all(seed, 1, 1);
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "a test has no configuration of the server's kind")]
+fn setting(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number, not {text}")))
+}
+
+/// Runs the cases of these seeds. What fails is told with its seed.
+fn all(first: u64, count: u64, at_once: usize) {
+    let failures = AtomicUsize::new(0);
+    each((first..first + count).collect(), at_once, |seed| {
+        if failures.load(Ordering::SeqCst) < FAILURES_MAX && catch_unwind(AssertUnwindSafe(|| run(&Case::random(*seed)))).is_err() {
+            println!("seed {seed} failed; to run it again: LAKEWIRE_LAB_SEED={seed} cargo test --test main lab::one -- --nocapture");
+            failures.fetch_add(1, Ordering::SeqCst);
+        }
+        if (seed + 1 - first).is_multiple_of(100) {
+            println!("{} of {count} cases", seed + 1 - first);
+        }
+    });
+    assert_eq!(failures.into_inner(), 0, "some seeds failed; they are printed above");
+}
+
+/// Does the work for each item, so many at once.
+fn each<T: Sync>(items: Vec<T>, at_once: usize, work: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        while let Some(item) = items.get(next.fetch_add(1, Ordering::SeqCst)) {
+            work(item);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..at_once {
+            std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, worker).expect("a thread can be started");
+        }
+    });
+}
