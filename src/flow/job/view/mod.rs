@@ -136,7 +136,7 @@ async fn run_once(
 ) -> Result<()> {
     let mut job = Job::begin(spec, view, services, status, standing).await?;
     let ended = job.work(control, standing).await;
-    job.inputs.forget_meetings(spec.object);
+    job.inputs.forget_meetings(spec.object, services);
     match ended {
         // Only what is gone for good is told so: changes of a table, the epoch of another view.
         Err(error) if error.kind() == Kind::State && job.is_input_outdated && spec.target().is_none() => {
