@@ -35,9 +35,8 @@ pub fn newest(views: &[(ObjectId, Arc<Published>)]) -> Option<Cut> {
 /// Goes back, view by view, until all agree. A view only ever moves on in what it sees: what one has not seen up to now is no part of a cut with
 /// what came later.
 fn agreed(choice: &Choice, alike: Alike) -> Option<Cut> {
-    let mut at: BTreeMap<ObjectId, usize> =
-        choice.iter().map(|(id, versions)| Some((*id, versions.len().checked_sub(1)?))).collect::<Option<_>>()?;
     let tops = tops(choice.iter().filter_map(|(id, versions)| Some((id, versions.last()?))));
+    let mut at: BTreeMap<ObjectId, usize> = tops.iter().map(|top| (*top, choice[top].len() - 1)).collect();
     let seen = |at: &BTreeMap<ObjectId, usize>, view: ObjectId| -> &Seen { &choice[&view][at[&view]].seen };
     while let Some((one, other, relation)) = disagreement(&tops, |view| seen(&at, view), alike) {
         let sight = seen(&at, one).sight(relation);
@@ -47,7 +46,9 @@ fn agreed(choice: &Choice, alike: Alike) -> Option<Cut> {
             None => at.insert(one, at[&one].checked_sub(1)?),
         };
     }
-    Some(as_seen(at.iter().map(|(view, place)| (*view, choice[view][*place].clone())).collect()))
+    let chosen: Cut = at.iter().map(|(top, place)| (*top, choice[top][*place].clone())).collect();
+    let of = |view: &ObjectId| chosen.get(view).or_else(|| chosen.values().find_map(|version| version.seen.views.get(view))).cloned();
+    choice.keys().map(|view| Some((*view, of(view)?))).collect()
 }
 
 /// Two views that saw a third relation differently.

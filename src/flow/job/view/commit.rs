@@ -46,11 +46,11 @@ impl Job<'_> {
         self.published.asked().iter().any(|meeting| meeting.iter().all(is_here))
     }
 
-    /// How far tables may be read before there is an epoch.
+    /// How far tables may be read before there is an epoch. Where one that is read has gone past a place, nobody can be waited for there.
     pub(super) fn limit(&self) -> Meeting {
         let mut limit = Meeting::new();
         for (table, at) in self.published.asked().iter().flatten().chain(&self.meeting) {
-            if self.seen.table(*table).is_none_or(|seen| seen <= *at) {
+            if self.seen.table(*table).is_none_or(|seen| seen <= *at) && self.inputs.can_meet(*table, *at) {
                 let known = limit.entry(*table).or_insert(*at);
                 *known = (*known).min(*at);
             }
@@ -78,7 +78,7 @@ impl Job<'_> {
     fn ask_for_boundaries(&mut self) -> Result<()> {
         self.meeting = self.inputs.meeting(&self.meeting, self.services)?;
         let limit = self.limit();
-        self.inputs.ask_for_boundaries(self.spec.object, &limit);
+        self.inputs.ask_for_boundaries(self.spec.object, &limit, self.services);
         Ok(())
     }
 

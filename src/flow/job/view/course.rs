@@ -6,7 +6,7 @@
 //! An epoch has to end with versions of other views that are committed, and agree. So the views are asked to commit where they meet: at the
 //! newest version of each table that several of them are computed from. Each comes by there, for none goes past what it is asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::super::FlowServices;
 use super::super::super::published::{Choice, Cut, Meeting, Seen, newest_agreed};
@@ -111,9 +111,16 @@ impl ViewInputs {
         }
     }
 
-    /// Has the views commit at these versions of the tables they were computed from, those that have not done so.
-    pub fn ask_for_boundaries(&self, asker: ObjectId, at: &Meeting) {
+    /// Has the views commit at these versions of the tables they were computed from, those that have not done so. All below them are asked at
+    /// once: if each only handed it on, some would have gone past in the meantime.
+    pub fn ask_for_boundaries(&self, asker: ObjectId, at: &Meeting, services: &FlowServices) {
         let has_met = |seen: &Seen| at.iter().all(|(table, at)| seen.table(*table).is_none_or(|seen| seen == *at));
+        for below in self.below() {
+            let published = services.views.get(below);
+            if !published.boundaries().iter().any(|boundary| has_met(&boundary.version.seen)) {
+                published.ask_for_boundary(asker, at.clone());
+            }
+        }
         for upstream in self.upstreams() {
             if !upstream.boundaries_ahead().iter().any(|version| has_met(&version.seen)) {
                 upstream.published.ask_for_boundary(asker, at.clone());
@@ -122,8 +129,15 @@ impl ViewInputs {
     }
 
     /// The job ends: nobody needs to meet any more.
-    pub fn forget_meetings(&self, asker: ObjectId) {
+    pub fn forget_meetings(&self, asker: ObjectId, services: &FlowServices) {
+        self.below().into_iter().for_each(|view| services.views.get(view).forget_asked(asker));
         self.upstreams().for_each(|upstream| upstream.published.forget_asked(asker));
+    }
+
+    /// The views that those are computed from which are read.
+    fn below(&self) -> BTreeSet<ObjectId> {
+        let newest = self.upstreams().filter_map(|upstream| upstream.published.newest());
+        newest.flat_map(|version| version.seen.views.keys().copied().collect::<Vec<_>>()).collect()
     }
 
     /// Where those that are computed from one table are to meet: at its newest version, unless they can still do so where they were to meet before.
@@ -159,7 +173,7 @@ impl ViewInputs {
     }
 
     /// Whether everybody may still come to this version of the table, or has committed there.
-    fn can_meet(&self, table: ObjectId, at: i64) -> bool {
+    pub fn can_meet(&self, table: ObjectId, at: i64) -> bool {
         let is_past = |seen: Option<i64>| seen.is_some_and(|seen| seen > at);
         let has_met = |seen: &Seen| seen.table(table).is_none_or(|seen| seen == at);
         !is_past(self.position_in(table))

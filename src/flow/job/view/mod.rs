@@ -140,7 +140,7 @@ async fn run_once(
     if ended.is_err() {
         job.give_up().await;
     }
-    job.inputs.forget_meetings(spec.object);
+    job.inputs.forget_meetings(spec.object, services);
     match ended {
         // Only what is gone for good is told so: changes of a table, the epoch of another view.
         Err(error) if error.kind() == Kind::State && job.is_input_outdated && spec.target().is_none() => {

@@ -11,8 +11,8 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::super::trick_store::TrickStore;
 use super::*;
+use crate::lake::fault_store::FaultStore;
 
 fn commit_path(folder: &TempDir, version: i64) -> std::path::PathBuf {
     folder.path().join(format!("t/_delta_log/{version:020}.json"))
@@ -40,7 +40,7 @@ fn texts<'a>(actions: impl IntoIterator<Item = &'a Value>) -> BTreeSet<String> {
 #[tokio::test]
 async fn opening_costs_the_checkpoint_and_a_few_commits() {
     for commits in [10i64, 250] {
-        let store = TrickStore::new(Arc::new(InMemory::new()));
+        let store = Arc::new(FaultStore::new(Arc::new(InMemory::new())));
         let lake = || Lake::with_store(store.clone(), Url::parse("memory:///lake").unwrap(), Clock::wall());
         let table = lake().table("t").unwrap();
         table.create(id_and_kind(), &[], "t").await.unwrap();

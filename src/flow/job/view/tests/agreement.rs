@@ -15,7 +15,12 @@ const TOTAL: &str = "SELECT 0 AS account, CAST(sum(n) AS bigint) AS n FROM balan
 const MISSED: &str = "SELECT 0 AS account, a.n - CAST(b.n AS bigint) AS n \
                       FROM (SELECT count(*) AS n FROM t) a CROSS JOIN (SELECT sum(n) AS n FROM credits) b";
 
+/// All of them at once.
+const COMPARED: &str = "SELECT 0 AS account, CAST(t.n + m.n + c.n - d.n AS bigint) AS n FROM total t CROSS JOIN missed m \
+                        CROSS JOIN (SELECT sum(n) AS n FROM credits) c CROSS JOIN (SELECT sum(n) AS n FROM debits) d";
+
 struct Accounts {
+    compared: Object,
     credits: Object,
     debits: Object,
     total: Object,
@@ -33,12 +38,14 @@ impl Accounts {
         let total = house.view_of("total", TOTAL, &of(&balance), &["account", "n"]).await;
         // A count reads no column.
         let missed = house.view_of("missed", MISSED, &[(&table, &["k"]), of(&credits)[0]], &["account", "n"]).await;
-        Accounts { credits, debits, total, missed }
+        let all = [of(&total), of(&missed), of(&credits), of(&debits)].concat();
+        let compared = house.view_of("compared", COMPARED, &all, &["account", "n"]).await;
+        Accounts { credits, debits, total, missed, compared }
     }
 
     /// Whatever moves, nothing comes or goes.
     fn check(&self, house: &House) {
-        for view in [&self.total, &self.missed] {
+        for view in [&self.total, &self.missed, &self.compared] {
             for version in house.services.views.get(view.id).versions() {
                 assert_eq!(rows(&version), BTreeMap::from([(0, 0)]), "\"{}\" at {:?}", view.name, version.stamp);
             }
@@ -50,8 +57,8 @@ impl Accounts {
         }
     }
 
-    fn all(&self) -> [&Object; 4] {
-        [&self.credits, &self.debits, &self.total, &self.missed]
+    fn all(&self) -> [&Object; 5] {
+        [&self.credits, &self.debits, &self.total, &self.missed, &self.compared]
     }
 }
 
@@ -64,7 +71,16 @@ async fn what_moves_within_a_table_is_never_seen_on_one_side_alone() {
         house.insert(&[(round % 7, round % 5), (round % 3, round % 11)]).await;
         accounts.check(&house);
         match round % 40 {
-            20 => house.flush().await,
+            // Epochs end while it goes on.
+            20 => {
+                let insert = async {
+                    for round in 0..20 {
+                        house.insert(&[(round % 7, round % 5)]).await;
+                        accounts.check(&house);
+                    }
+                };
+                tokio::join!(house.flush(), insert);
+            }
             // What the former server committed, and when, is left to chance.
             30 => {
                 house = House::open(&store, &folder).await;
@@ -78,7 +94,7 @@ async fn what_moves_within_a_table_is_never_seen_on_one_side_alone() {
     }
     house.flush().await;
     accounts.check(&house);
-    assert_eq!(house.read(&accounts.credits).into_values().sum::<i64>(), 242);
+    assert_eq!(house.read(&accounts.credits).into_values().sum::<i64>(), 2 + 120 * 2 + 3 * 20);
     assert_eq!(house.times(EventKind::ViewComputedAnew), 0);
 }
 
