@@ -56,10 +56,24 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Rel {
     Table(usize),
-    Cte { name: String, columns: Vec<Column> },
-    Values { rows: Vec<(i64, &'static str)> },
+    /// A table by windows of its times. In the template `{}` is the table.
+    Windows {
+        table: usize,
+        template: &'static str,
+    },
+    Cte {
+        name: String,
+        columns: Vec<Column>,
+    },
+    Values {
+        rows: Vec<(i64, &'static str)>,
+    },
     Select(Box<Select>),
-    Set { op: &'static str, left: Box<Rel>, right: Box<Rel> },
+    Set {
+        op: &'static str,
+        left: Box<Rel>,
+        right: Box<Rel>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -175,6 +189,10 @@ impl Rel {
         let column = |name: &str, ty| Column { name: name.to_string(), ty };
         match self {
             Rel::Table(table) => TABLES[*table].columns.iter().map(|(name, ty)| column(name, *ty)).collect(),
+            Rel::Windows { table, .. } => {
+                let bounds = ["window_start", "window_end"].map(|name| column(name, Type::Time));
+                Rel::Table(*table).columns().into_iter().chain(bounds).collect()
+            }
             Rel::Cte { columns, .. } => columns.clone(),
             Rel::Values { .. } => vec![column("column1", Type::Int), column("column2", Type::Text)],
             Rel::Select(select) => select.items.iter().map(|item| column(&item.name, item.expr.ty)).collect(),

@@ -23,6 +23,7 @@ impl Text<'_> {
     fn rel(&self, rel: &Rel) -> String {
         match rel {
             Rel::Table(table) => format!("SELECT * FROM {}", TABLES[*table].name),
+            Rel::Windows { table, template } => format!("SELECT * FROM {}", template.replace("{}", TABLES[*table].name)),
             Rel::Cte { name, .. } => format!("SELECT * FROM {name}"),
             Rel::Values { rows } => {
                 let rows: Vec<_> = rows.iter().map(|(number, word)| format!("({number}, '{word}')")).collect();
@@ -36,6 +37,7 @@ impl Text<'_> {
     fn from(&self, from: &From) -> String {
         match &from.rel {
             Rel::Table(table) => format!("{} AS {}", TABLES[*table].name, from.alias),
+            Rel::Windows { table, template } => format!("{} AS {}", template.replace("{}", TABLES[*table].name), from.alias),
             Rel::Cte { name, .. } => format!("{name} AS {}", from.alias),
             rel => format!("({}) AS {}", self.rel(rel), from.alias),
         }

@@ -101,6 +101,8 @@ impl Generator<'_> {
     fn source(&mut self, rel: &Rel) -> Source {
         let id = match rel {
             Rel::Table(table) if TABLES[*table].has_id => Some(0),
+            // Of a row that is in several windows at once the id says nothing.
+            Rel::Windows { template, .. } if template.starts_with("tumble") => Some(0),
             _ => None,
         };
         Source { alias: self.alias(), columns: rel.columns(), id }

@@ -9,6 +9,14 @@ const SET_OPS: [&str; 6] = ["UNION ALL", "UNION ALL", "UNION", "INTERSECT", "EXC
 const JOIN_KINDS: [&str; 9] =
     ["JOIN", "JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "LEFT SEMI JOIN", "LEFT ANTI JOIN"];
 
+/// Windows of the tables that have ids and times.
+const WINDOWS: [&str; 4] = [
+    "tumble({}, t, INTERVAL '7 minutes')",
+    "tumble({}, t, INTERVAL '1 hour', INTERVAL '10 minutes')",
+    "hop({}, t, INTERVAL '4 minutes', INTERVAL '10 minutes')",
+    "hop({}, t, INTERVAL '20 minutes', INTERVAL '5 minutes')",
+];
+
 impl Generator<'_> {
     pub(super) fn rel(&mut self, depth: u64, place: Place) -> Rel {
         match self.dice.below(10) {
@@ -33,7 +41,8 @@ impl Generator<'_> {
         }
         match self.dice.below(16) {
             0 => Rel::Values { rows: (0..1 + self.dice.below(3)).map(|row| (row as i64, ["ant", "bee"][row as usize % 2])).collect() },
-            1..=7 => Rel::Table(0),
+            1 => Rel::Windows { table: self.dice.below(2) as usize, template: self.dice.pick::<&str>(&WINDOWS) },
+            2..=7 => Rel::Table(0),
             8..=12 => Rel::Table(1),
             _ => Rel::Table(TABLES.len() - 1),
         }
