@@ -138,8 +138,11 @@ impl Housekeeper {
         if grown(look.version, version) < wanted {
             return Ok(());
         }
+        let made = named.table.checkpoint_if_due().await?;
+        // Not before: what failed is to be tried again, also if nothing comes meanwhile.
+        let look = self.look_of(&named.table);
         (look.version, look.time) = (version, now);
-        if let Some(made) = named.table.checkpoint_if_due().await? {
+        if let Some(made) = made {
             let what = format!("summed up the log at version {}: {} files in {} bytes", made.version, made.files, made.bytes);
             self.services.events.add(EventKind::CheckpointWritten, &named.name, &what);
         }

@@ -42,24 +42,35 @@ impl Upload {
         Ok(())
     }
 
-    /// Makes the object, unless there is one of its name: somebody reads that already. Gives the bytes written.
+    /// Makes the object, unless there is one of its name: somebody reads that already. Gives the size of the one that is there.
+    ///
+    /// Errors: `Unavailable` also where the store says that there is one, and there is none: S3 says so of two writers at once, of whom neither
+    /// need have come through.
     pub async fn complete(self) -> Result<u64> {
         let Some(parts) = self.parts else {
             let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
             return match self.store.put_opts(&self.path, self.held.into(), options).await {
-                Ok(_) | Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(self.bytes),
+                Ok(_) => Ok(self.bytes),
+                Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                    Ok(self.store.head(&self.path).await?.size)
+                }
                 Err(error) => Err(error.into()),
             };
         };
         match self.store.head(&self.path).await {
-            Ok(_) => parts.abort().await?,
-            Err(object_store::Error::NotFound { .. }) => drop(parts.finish().await?),
+            Ok(other) => {
+                parts.abort().await?;
+                Ok(other.size)
+            }
+            Err(object_store::Error::NotFound { .. }) => {
+                parts.finish().await?;
+                Ok(self.bytes)
+            }
             Err(error) => {
                 parts.abort().await?;
-                return Err(error.into());
+                Err(error.into())
             }
         }
-        Ok(self.bytes)
     }
 
     pub async fn abort(self) {
@@ -76,6 +87,8 @@ mod tests {
     use object_store::memory::InMemory;
 
     use super::*;
+    use crate::error::Kind;
+    use crate::lake::fault_store::{Fault, FaultStore};
 
     #[tokio::test]
     async fn small_and_large_objects_are_whole_and_written_once() {
@@ -92,5 +105,19 @@ mod tests {
             let body = store.get(&Path::from("a")).await.unwrap().bytes().await.unwrap();
             assert!(body.len() == size && body.iter().all(|byte| *byte == 1));
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_said_to_be_there_is_looked_at() {
+        let store = Arc::new(FaultStore::new(Arc::new(InMemory::new())));
+        let upload = async |bytes: usize| {
+            let mut upload = Upload::new(store.clone(), Path::from("a"));
+            upload.push(&vec![1; bytes]).await.unwrap();
+            upload.complete().await
+        };
+        store.play(&[Fault::FalseConflict]);
+        assert_eq!(upload(10).await.unwrap_err().kind(), Kind::Unavailable);
+        assert_eq!(upload(10).await.unwrap(), 10);
+        assert_eq!(upload(7).await.unwrap(), 10, "the size of what is there");
     }
 }

@@ -19,6 +19,7 @@ const WEIGHT: u64 = 10;
 const COMMITS_MAX: usize = 1000;
 /// What one checkpoint takes in is held in memory, so a log that was never summed up takes several.
 const COMMITS_AT_ONCE: usize = 10_000;
+const BYTES_AT_ONCE: usize = 128 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checkpointed {
@@ -48,27 +49,31 @@ impl Table {
             }
             let snapshot = self.refresh().await?;
             let Some(metadata) = snapshot.metadata().filter(|_| snapshot.check_appendable().is_ok()) else { return Ok(written) };
-            let left = listing.commits.split_off(listing.commits.len().min(COMMITS_AT_ONCE));
+            let newest = listing.commits.last().copied();
+            listing.commits.truncate(COMMITS_AT_ONCE);
             let kept_from = retention::of_removed_files(metadata).and_then(|kept| self.lake.clock().now().checked_sub_signed(kept));
             let made = self.sum_up(&listing, kept_from.unwrap_or(DateTime::UNIX_EPOCH).timestamp_millis()).await?;
             self.checkpoint_seen(Some(made.version));
             written = Some(made);
-            if left.is_empty() {
+            if Some(made.version) >= newest {
                 return Ok(written);
             }
         }
     }
 
+    /// As many of the listed commits as are to be held at once.
     async fn sum_up(&self, listing: &Listing, expired_millis: i64) -> Result<Checkpointed> {
         let mut tail = LogTail::new(expired_millis);
         let mut version = listing.checkpoint.as_ref().map_or(-1, |checkpoint| checkpoint.version);
         let read = |commit: i64| async move { self.log.body(commit).await.map(|body| (commit, body)) };
         let mut bodies = futures::stream::iter(listing.commits.iter().copied()).map(read).buffered(COMMITS_IN_FLIGHT);
-        while let Some((commit, body)) = bodies.try_next().await? {
-            match body {
-                Some(body) if commit == version + 1 => tail.add(&body)?,
-                _ => return Err(self.has_gap(version + 1)),
-            }
+        let mut held = 0;
+        while held < BYTES_AT_ONCE
+            && let Some((commit, body)) = bodies.try_next().await?
+        {
+            let Some(body) = body.filter(|_| commit == version + 1) else { return Err(self.has_gap(version + 1)) };
+            tail.add(&body)?;
+            held += body.len();
             version = commit;
         }
         let written = self.log.write_checkpoint(version, listing.checkpoint.as_ref(), tail).await?;

@@ -23,9 +23,12 @@ impl Table {
         let Some(retention) = log_retention(&snapshot) else { return Ok(0) };
         let Some(older_than) = self.lake.clock().now().checked_sub_signed(retention) else { return Ok(0) };
         let objects = self.log.objects().await?;
-        let boundary = checkpoints(&objects)
-            .into_iter()
-            .rfind(|checkpoint| checkpoint.written < older_than && followed_from.is_none_or(|from| checkpoint.version <= from));
+        // Some readers never list: they go on from what `_last_checkpoint` names, and else from the first version.
+        let named = self.log.last_checkpoint().await?;
+        let boundary = checkpoints(&objects).into_iter().rfind(|checkpoint| {
+            let is_followed = followed_from.is_some_and(|from| from < checkpoint.version);
+            checkpoint.written < older_than && !is_followed && named >= Some(checkpoint.version)
+        });
         let boundary = boundary.map_or(0, |checkpoint| checkpoint.version);
         let mut doomed: Vec<Path> =
             objects.iter().filter(|object| is_over(object, boundary, older_than)).map(|object| object.location.clone()).collect();

@@ -90,7 +90,7 @@ impl Table {
         let active = active(snapshot);
         let mut unseen = active.clone();
         let mut doomed = Vec::new();
-        let mut tables_within = Vec::new();
+        let mut tables_within: HashSet<Vec<String>> = HashSet::new();
         let mut objects = self.lake.store().list(Some(&self.path));
         while let Some(object) = objects.try_next().await? {
             let Some(below) = object.location.prefix_match(&self.path) else { continue };
@@ -109,7 +109,7 @@ impl Table {
         if !unseen.is_empty() {
             return Err(self.not_shown(unseen.len()));
         }
-        doomed.retain(|(below, _)| !tables_within.iter().any(|table| below.starts_with(table)));
+        doomed.retain(|(below, _)| !(1..below.len()).any(|depth| tables_within.contains(&below[..depth])));
         Ok(doomed.into_iter().map(|(_, object)| object).collect())
     }
 
