@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 const SQLITE_CONNECTIONS_MAX: u32 = 1;
 /// One for the writer, one for whoever looks whether something changed.
 const POSTGRES_CONNECTIONS_MAX: u32 = 2;
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
 const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 30000; PRAGMA foreign_keys = ON";
 /// A node that is cut off in the middle of a write must not hold the lock of all the others.

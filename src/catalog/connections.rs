@@ -7,7 +7,7 @@ use parking_lot::RwLock;
 use sqlx::AnyPool;
 use tokio::time::timeout;
 
-use super::address::Address;
+use super::address::{ACQUIRE_TIMEOUT, Address};
 use crate::error::{Error, Result, SqlState};
 
 /// Longer than the store itself waits for a lock, and the pool for a connection: what they say tells more.
@@ -38,6 +38,8 @@ impl Connections {
     /// Errors: `Unavailable`, also where nothing came in time. Then it is not known what became of the call.
     pub async fn answer<T>(&self, call: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T> {
         match timeout(self.0.answer_timeout, call).await {
+            // The pool tests a connection before it gives it out: where that is the one that was cut off, this is all that is heard of it.
+            Ok(Err(sqlx::Error::PoolTimedOut)) => Err(no_answer(ACQUIRE_TIMEOUT)),
             Ok(answer) => Ok(answer?),
             Err(_) => {
                 // The pool tests a connection that comes back to it, and would wait as long for that: it is left to itself.

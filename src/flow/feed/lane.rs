@@ -227,18 +227,32 @@ impl State {
         }
         let end = self.first + self.ring.len() as u64;
         let fastest = self.listeners.values().map(|listener| listener.next).max().unwrap_or(0);
+        let slowest = self.listeners.values().map(|listener| listener.next).min().unwrap_or(0);
         // What is held for a fetch that brought nothing.
         self.holding.set(self.bytes);
         while !self.holding.grow(self.bytes, self.batch_bytes) {
             if fastest < end {
+                self.drop_before(slowest);
                 return Room::Wait;
             }
-            let Some(oldest) = self.ring.pop_front() else { break };
-            self.bytes -= oldest.bytes;
-            self.first += 1;
-            self.holding.set(self.bytes);
+            if !self.drop_oldest() {
+                break;
+            }
         }
         Room::Read
+    }
+
+    /// What all listeners have had. Others may need its room while this lane waits for them.
+    fn drop_before(&mut self, slowest: Sequence) {
+        while self.first < slowest && self.drop_oldest() {}
+    }
+
+    fn drop_oldest(&mut self) -> bool {
+        let Some(oldest) = self.ring.pop_front() else { return false };
+        self.bytes -= oldest.bytes;
+        self.first += 1;
+        self.holding.set(self.bytes);
+        true
     }
 
     fn push(&mut self, batch: FeedBatch) {

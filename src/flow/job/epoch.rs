@@ -228,7 +228,10 @@ async fn discard(lake: &Lake, commits: &[PreparedCommit]) {
 async fn decide(spec: &JobSpec, manifests: &Manifests, manifest: &Manifest) -> Result<()> {
     match manifests.decide(manifest).await? {
         Decision::Committed => Ok(()),
-        Decision::Lost => Err(taken_over(spec, manifest.epoch)),
+        Decision::Lost => match manifests.read(manifest.epoch).await? {
+            Some(winner) if winner.is_tombstone => Err(dropped(spec)),
+            _ => Err(taken_over(spec, manifest.epoch)),
+        },
     }
 }
 

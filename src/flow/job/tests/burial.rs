@@ -88,7 +88,9 @@ async fn a_server_that_has_not_heard_of_it_stops() {
     clock.advance(Duration::from_secs(1));
     assert_eq!(second.supervisor.flush().await.len(), jobs.len());
     for object in &jobs {
-        assert_eq!(second.status(object).state, JobState::Failed);
+        let status = second.status(object);
+        assert_eq!(status.state, JobState::Failed);
+        assert!(status.error.as_ref().unwrap().contains("was dropped on another server"), "{status:?}");
         // Nor is it begun anew.
         second.supervisor.stop(object.id).await;
         second.supervisor.start(object).unwrap();
@@ -139,6 +141,39 @@ async fn an_owner_that_slept_adds_nothing() {
     }
     assert_eq!(first.status(&pipeline).state, JobState::Failed);
     assert_eq!(first.rows("keep").await, rows);
+}
+
+/// The same of its first epoch with rows: by then the table has nothing of the job, and another may have read the same records.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_does_one_whose_rows_would_be_the_first() {
+    let (below, folder, clock) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap(), clock());
+    let store = ShakyStore::new(below.clone());
+    let first = House::open_at(&store, &folder, clock.clone()).await;
+    let pipeline = first.pipeline("keep", &first.source().await).await;
+    let epoch = async |house: &House| house.manifests(&pipeline).newest().await.unwrap().map(|manifest| manifest.epoch);
+    while epoch(&first).await.is_none() {
+        tokio::task::yield_now().await;
+    }
+    let begun = epoch(&first).await.unwrap();
+    store.play(&format!("{}/manifest/{:020}.json", job_of(&pipeline), begun.next().0), &[Trouble::Wait]);
+    clock.advance(Duration::from_secs(1));
+    let job_is_dropped = async {
+        store.falls_asleep().await;
+        let second = House::open_at(&below, &folder, clock.clone()).await;
+        while epoch(&second).await == Some(begun) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(second.rows("keep").await, 0);
+        bury_once(&second, &pipeline).await;
+        store.wake();
+    };
+    tokio::join!(first.supervisor.flush(), job_is_dropped);
+    for _ in 0..4 {
+        clock.advance(Duration::from_secs(1));
+        first.supervisor.flush().await;
+    }
+    assert_eq!(first.status(&pipeline).state, JobState::Failed);
+    assert_eq!(first.rows("keep").await, 0);
 }
 
 /// The pipeline's last epoch is decided and not in the table when the pipeline is dropped.

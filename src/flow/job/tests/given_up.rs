@@ -31,6 +31,15 @@ impl Scene {
         Scene { store, clock, house, _folder: folder }
     }
 
+    /// A pipeline into this table, that remembers something or not.
+    async fn pipeline(&self, table: &str) -> Object {
+        let source = self.house.source().await;
+        match table {
+            "keep" => self.house.pipeline(table, &source).await,
+            _ => self.house.kept_pipeline(table, &source).await,
+        }
+    }
+
     /// The data files in a table's folder, and those that its log names.
     async fn assert_no_orphans(&self, table: &str) {
         let lake = &self.house.services.lake;
@@ -61,11 +70,7 @@ impl Scene {
 async fn files_of_an_epoch_that_was_not_decided_are_gone() {
     for (table, troubles) in [("keep", [".parquet", ".parquet"]), ("first", ["/state/", ".parquet"])] {
         let scene = Scene::open().await;
-        let source = scene.house.source().await;
-        let pipeline = match table {
-            "keep" => scene.house.pipeline(table, &source).await,
-            _ => scene.house.kept_pipeline(table, &source).await,
-        };
+        let pipeline = scene.pipeline(table).await;
         scene.house.flush().await;
         let rows = scene.house.rows(table).await;
         for trouble in troubles {
@@ -89,11 +94,7 @@ async fn files_of_an_epoch_that_was_not_decided_are_gone() {
 async fn an_epoch_that_slept_for_two_days_begins_anew() {
     for table in ["keep", "first"] {
         let scene = Scene::open().await;
-        let source = scene.house.source().await;
-        let pipeline = match table {
-            "keep" => scene.house.pipeline(table, &source).await,
-            _ => scene.house.kept_pipeline(table, &source).await,
-        };
+        let pipeline = scene.pipeline(table).await;
         scene.house.flush().await;
         scene.store.play(&format!("{table}/part-"), &[Trouble::Wait]);
         scene.clock.advance(Duration::from_secs(1));
