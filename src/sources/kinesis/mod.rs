@@ -8,7 +8,7 @@
 //! - `shards`: which shards may be read now: parents before children;
 //! - `source`: the streams as a `Source`;
 //! - `reader`: reads one shard within the service's limits;
-//! - `pace` and `patience`: when to ask again after an answer, and after a failure;
+//! - `pace` and `patience`: when to ask again, and for how much, after an answer, and after a failure;
 //! - `failure`: what the service's errors mean.
 //!
 //! Enhanced fan-out has its place as `mode = 'efo'` and is refused by name. A record that the Kinesis Producer Library made out of several

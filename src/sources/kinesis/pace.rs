@@ -1,4 +1,4 @@
-//! When a shard may be asked again after an answer.
+//! When a shard may be asked again after an answer, and for how much.
 
 use std::time::Duration;
 
@@ -6,6 +6,35 @@ use std::time::Duration;
 const READ_GAP: Duration = Duration::from_millis(200);
 /// Two megabytes per second and shard; a single answer may bring five seconds' worth, and then the next ones are refused.
 const SHARD_BYTES_PER_SECOND: u32 = 2_000_000;
+
+/// The most that one call may bring; the service adds its own 10 MB.
+const RECORDS_MAX: i32 = 10_000;
+const RECORDS_MIN: i32 = 100;
+
+/// How many records one call asks for. Fewer after a failure: what is too much for the service, or for the way to it, within the time of one
+/// call would otherwise be too much for ever, and asking again for all of it keeps a busy service busy.
+#[derive(Debug, Clone, Copy)]
+pub struct Portion {
+    records: i32,
+}
+
+impl Portion {
+    pub fn whole() -> Portion {
+        Portion { records: RECORDS_MAX }
+    }
+
+    pub fn records(self) -> i32 {
+        self.records
+    }
+
+    pub fn succeeded(&mut self) {
+        self.records = (self.records * 2).min(RECORDS_MAX);
+    }
+
+    pub fn failed(&mut self) {
+        self.records = (self.records / 4).max(RECORDS_MIN);
+    }
+}
 
 /// The gaps between two reads of one shard.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +72,19 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_portion_shrinks_and_grows_within_its_bounds() {
+        let mut portion = Portion::whole();
+        portion.failed();
+        assert_eq!(portion.records(), RECORDS_MAX / 4);
+        (0..9).for_each(|_| portion.failed());
+        assert_eq!(portion.records(), RECORDS_MIN);
+        portion.succeeded();
+        assert_eq!(portion.records(), 2 * RECORDS_MIN);
+        (0..9).for_each(|_| portion.succeeded());
+        assert_eq!(portion.records(), RECORDS_MAX);
+    }
 
     #[test]
     fn the_service_limits_are_kept() {

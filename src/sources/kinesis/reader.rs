@@ -10,7 +10,7 @@ use aws_sdk_kinesis::types::{Record, ShardIteratorType};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::failure::{Failure, Meaning};
-use super::pace::{Outlook, Pace};
+use super::pace::{Outlook, Pace, Portion};
 use super::patience::Patience;
 use super::place::{Place, SequenceNumber};
 use super::shards::partition_id;
@@ -19,8 +19,6 @@ use crate::error::{Error, Result};
 use crate::model::{PartitionId, Position};
 use crate::sources::{Batch, Behind, PartitionReader, RecordsBuilder};
 
-/// The most that one call may bring; the service adds its own 10 MB.
-const RECORDS_MAX: i32 = 10_000;
 /// After this the caller gets an empty batch and may look around.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 /// Failures in a row for so long are no longer borne here.
@@ -33,6 +31,7 @@ pub struct ShardReader {
     clock: Clock,
     pace: Pace,
     patience: Patience,
+    portion: Portion,
     stream: String,
     shard: String,
     /// All before this was handed out.
@@ -52,6 +51,7 @@ impl ShardReader {
             clock,
             pace,
             patience: Patience::new(READ_PATIENCE),
+            portion: Portion::whole(),
             stream: stream.to_string(),
             shard: shard.to_string(),
             next: from,
@@ -78,7 +78,7 @@ impl ShardReader {
             None => self.new_iterator().await?,
         };
         self.iterator = Some(iterator.clone());
-        let answer = self.client.get_records().shard_iterator(iterator).limit(RECORDS_MAX).send().await?;
+        let answer = self.client.get_records().shard_iterator(iterator).limit(self.portion.records()).send().await?;
         match answer.records.iter().all(|record| SequenceNumber::from_text(&record.sequence_number).is_some()) {
             true => Ok(answer),
             false => Err(Failure::odd_answer("the service gave a record without a sequence number")),
@@ -104,6 +104,7 @@ impl ShardReader {
     /// numbers grow from record to record.
     fn take_in(&mut self, answer: GetRecordsOutput) -> Batch {
         self.patience.succeeded();
+        self.portion.succeeded();
         let fetched_bytes = answer.records.iter().map(|record| record.data.as_ref().len()).sum();
         let is_quiet = answer.records.is_empty();
         let mut records = RecordsBuilder::default();
@@ -138,7 +139,10 @@ impl ShardReader {
             Meaning::Argument if self.begins_after(self.clock.now().timestamp_millis() - CLOCK_SKEW_MILLIS_MAX) => Ok(self.not_yet()),
             Meaning::Argument => Err(records_expired(&self.partition(), &self.next).with_cause(failure.into_error("refused"))),
             Meaning::Expired => self.try_again(failure, Keep::Nothing),
-            Meaning::Passing => self.try_again(failure, Keep::Iterator),
+            Meaning::Passing => {
+                self.portion.failed();
+                self.try_again(failure, Keep::Iterator)
+            }
             Meaning::Missing => Err(failure.into_error(format!("shard \"{}\" does not exist any more", self.partition()))),
             Meaning::Refused | Meaning::NoCredentials | Meaning::Unexpected => Err(failure.into_error(self.complaint())),
         }
