@@ -22,13 +22,15 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use super::engine::State;
-use super::job::view::ANSWER;
 use super::manifest::SavedState;
 use super::published::Answer;
 use crate::error::{Error, Result, SqlState};
 use crate::lake::Lake;
 use crate::model::id::unique_token;
 use crate::model::{Changes, Epoch, JobId};
+
+/// The state that is the answer of a view.
+pub const ANSWER: &str = "answer";
 
 /// An object is closed when it has so many bytes; a part is never cut.
 const OBJECT_BYTES_MAX: usize = 64 << 20;

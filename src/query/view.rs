@@ -27,7 +27,8 @@ use crate::flow::job;
 use crate::flow::published::{Chunk, Cut, Published, Version, cut, newest};
 use crate::model::{Name, ObjectId};
 
-/// How long a query waits for views to agree that were computed from one table. They are made to meet with each of their epochs.
+/// How long a query waits for views to agree that were computed from one table. All stop at every 16th version of it, so they come to agree
+/// unless one is far behind.
 const AGREEMENT_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How often views that are waited for are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -81,7 +82,10 @@ pub async fn pin(plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(pinned?.data)
 }
 
-/// Versions that agree. Where none do they are waited for, as long as every view goes on; for want of any, each is read as new as it can be.
+/// Versions that agree. Where none do they are waited for. A view that does not go on, for it is paused or has failed, cannot come to agree:
+/// then each is read as it is.
+///
+/// Errors: 40001 if they go on and have not come to agree in time.
 async fn agreed(views: &[View]) -> Result<Cut> {
     let published: Vec<_> = views.iter().map(|view| (view.id, view.published())).collect();
     let mut changes: Vec<_> = published.iter().map(|(_, published)| published.subscribe()).collect();
@@ -92,12 +96,26 @@ async fn agreed(views: &[View]) -> Result<Cut> {
             return Ok(cut);
         }
         let goes_on = |view: &View| view.services.supervisor.goes_on(view.id);
-        if Instant::now() >= until || !views.iter().all(goes_on) {
+        if !views.iter().all(goes_on) {
             return newest(&published).ok_or_else(|| Error::internal("a view that was populated shows nothing"));
+        }
+        if Instant::now() >= until {
+            return Err(of_different_moments(views));
         }
         // The state of a job tells nobody when it changes.
         let _ = timeout(LOOK_INTERVAL, select_all(changes.iter_mut().map(|changes| changes.changed().boxed()))).await;
     }
+}
+
+fn of_different_moments(views: &[View]) -> Error {
+    let names = views.iter().map(|view| format!("\"{}\"", view.name)).collect::<Vec<_>>().join(", ");
+    Error::unavailable(format!("materialized views {names} show nothing that is of one moment"))
+        .with_state(SqlState::SERIALIZATION_FAILURE)
+        .with_detail(format!(
+            "they were computed from the same table, and did not come to agree within {} seconds",
+            AGREEMENT_WAIT_MAX.as_secs()
+        ))
+        .with_hint("try again, or read them one by one; lakewire.views shows which one is behind")
 }
 
 /// Each view once.

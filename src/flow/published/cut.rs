@@ -7,6 +7,9 @@ use super::seen::{Alike, Seen};
 use super::{Published, Version};
 use crate::model::ObjectId;
 
+/// Views over one source stop at the same place by chance. One such place that is long past is no reason to be late.
+const LATELY: usize = 10;
+
 /// A version of each view.
 pub type Cut = BTreeMap<ObjectId, Arc<Version>>;
 
@@ -23,7 +26,8 @@ pub fn cut(views: &[(ObjectId, Arc<Published>)]) -> Option<Cut> {
 
 /// The same of versions at hand.
 pub fn newest_agreed(choice: &Choice) -> Option<Cut> {
-    agreed(choice, Alike::All).or_else(|| agreed(choice, Alike::KeptOnly))
+    let lately = choice.iter().map(|(id, versions)| (*id, versions[versions.len().saturating_sub(LATELY)..].to_vec())).collect();
+    agreed(&lately, Alike::All).or_else(|| agreed(choice, Alike::KeptOnly))
 }
 
 /// The newest of all, for want of a cut; but what was seen by others as one of them saw it. `None` if one has published nothing.

@@ -215,7 +215,7 @@ impl Published {
         shown.run += 1;
         let version = Arc::new(Version { stamp: Stamp { run: shown.run, tick: 0 }, ..last.version.as_ref().clone() });
         shown.versions = [version.clone()].into();
-        shown.boundaries.push_back(Boundary { epoch: last.epoch, version });
+        shown.keep(Boundary { epoch: last.epoch, version });
         drop(shown);
         self.tell();
     }
@@ -234,13 +234,7 @@ impl Published {
 
     /// An epoch was committed that ends with this version.
     pub fn committed(&self, epoch: Epoch, version: Arc<Version>) {
-        let mut shown = self.shown.lock();
-        let is_over = |oldest: &Boundary| version.shares_little_with(&oldest.version);
-        while shown.boundaries.len() >= BOUNDARIES_KEPT || shown.boundaries.len() > 1 && shown.boundaries.front().is_some_and(is_over) {
-            shown.boundaries.pop_front();
-        }
-        shown.boundaries.push_back(Boundary { epoch, version });
-        drop(shown);
+        self.shown.lock().keep(Boundary { epoch, version });
         self.tell();
     }
 
@@ -259,6 +253,18 @@ impl Published {
 
     fn tell(&self) {
         self.changed.send_modify(|count| *count += 1);
+    }
+}
+
+impl Shown {
+    /// A version of another run has nothing in common with this one but what it shows: each run makes its chunks anew.
+    fn keep(&mut self, boundary: Boundary) {
+        let newest = &boundary.version;
+        let is_over = |oldest: &Boundary| oldest.version.stamp.run != newest.stamp.run || newest.shares_little_with(&oldest.version);
+        while self.boundaries.len() >= BOUNDARIES_KEPT || self.boundaries.len() > 1 && self.boundaries.front().is_some_and(is_over) {
+            self.boundaries.pop_front();
+        }
+        self.boundaries.push_back(boundary);
     }
 }
 

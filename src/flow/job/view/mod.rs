@@ -49,9 +49,6 @@ pub use inputs::table_version;
 pub use recovery::show_saved;
 pub use times::Backlog;
 
-/// The state that is the answer.
-pub const ANSWER: &str = "answer";
-
 const TICK_INTERVAL: Duration = Duration::from_millis(100);
 /// A tick takes no more rows.
 const TICK_ROWS_MAX: usize = 200_000;
@@ -115,9 +112,11 @@ pub async fn run(
     control: &mut mpsc::Receiver<Control>,
     standing: &mut StandingOrders,
 ) -> Result<()> {
-    let ended = run_once(spec, view, services, status, control, standing).await;
     let published = services.views.get(spec.object);
-    published.end_run();
+    let ended = {
+        let _taken_back = TakenBack(&published);
+        run_once(spec, view, services, status, control, standing).await
+    };
     if ended.is_err() && published.newest().is_none() {
         // It may be long until it can be computed: what was saved can be read, and the views that read this one go on from it.
         if let Err(error) = show_saved(spec, services).await {
@@ -125,6 +124,15 @@ pub async fn run(
         }
     }
     ended
+}
+
+/// What a run showed and did not commit is taken back however it ends, also by a panic.
+struct TakenBack<'a>(&'a Published);
+
+impl Drop for TakenBack<'_> {
+    fn drop(&mut self) {
+        self.0.end_run();
+    }
 }
 
 async fn run_once(

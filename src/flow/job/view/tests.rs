@@ -69,12 +69,7 @@ async fn what_another_plan_saved_is_of_no_use() {
     house.flush().await;
     house.supervisor.stop(view.id).await;
     let other = "SELECT k, CAST(sum(v + 1) AS bigint) AS s FROM t GROUP BY k";
-    let update = |object: &mut Object| {
-        let Definition::View(definition) = &mut object.definition else { panic!("not a view") };
-        definition.query = other.to_string();
-        Ok(())
-    };
-    house.services.catalog.update(view.id, update).await.unwrap();
+    house.plan_otherwise(&view, other).await;
     let house = House::open(&store, &folder).await;
     house.wait_for(&view, &sums(&[(1, 2), (2, 3)])).await;
     // Until it is committed readers of a next server would be shown what was before.

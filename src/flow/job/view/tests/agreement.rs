@@ -102,9 +102,7 @@ async fn what_moves_within_a_table_is_never_seen_on_one_side_alone() {
 async fn after_a_restart_a_view_is_shown_with_what_it_had_seen() {
     let (store, folder) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
     let house = House::open(&store, &folder).await;
-    let table = house.table().await;
-    let lower = house.view("sums", SUMS, &table, [&["k", "v"], &["k", "s"]]).await;
-    let upper = house.view("same", "SELECT k, s FROM sums", &lower, [&["k", "s"], &["k", "s"]]).await;
+    let [_, lower, upper] = house.stacked().await;
     house.insert(&[(1, 1)]).await;
     house.flush().await;
     // The lower view commits what the upper one has not.

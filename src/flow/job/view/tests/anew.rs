@@ -25,16 +25,6 @@ async fn give_back(store: &Arc<InMemory>, files: Vec<(Path, PutPayload)>) {
     }
 }
 
-/// Has the view be another query, as an upgrade of the server might.
-async fn plan_otherwise(house: &House, view: &Object, query: &str) {
-    let update = |object: &mut Object| {
-        let Definition::View(definition) = &mut object.definition else { panic!("not a view") };
-        definition.query = query.to_string();
-        Ok(())
-    };
-    house.services.catalog.update(view.id, update).await.unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_keep_the_answer_until_the_new_one_is_whole() {
     let (store, folder) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
@@ -45,7 +35,7 @@ async fn readers_keep_the_answer_until_the_new_one_is_whole() {
     house.insert(&[(1, 1), (2, 2)]).await;
     house.flush().await;
     let (before, twice) = (sums(&[(1, 1), (2, 2)]), sums(&[(1, 2), (2, 4)]));
-    plan_otherwise(&house, &view, "SELECT k, CAST(sum(v + 1) AS bigint) AS s FROM t GROUP BY k").await;
+    house.plan_otherwise(&view, "SELECT k, CAST(sum(v + 1) AS bigint) AS s FROM t GROUP BY k").await;
     house.supervisor.stop(view.id).await;
     house.supervisor.stop(upper.id).await;
     let files = take_files(&store).await;
@@ -78,9 +68,7 @@ async fn readers_keep_the_answer_until_the_new_one_is_whole() {
 async fn a_view_whose_run_ends_falls_back_to_what_it_has_committed() {
     let (store, folder) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
     let house = House::open(&store, &folder).await;
-    let table = house.table().await;
-    let lower = house.view("sums", SUMS, &table, [&["k", "v"], &["k", "s"]]).await;
-    let upper = house.view("same", "SELECT k, s FROM sums", &lower, [&["k", "s"], &["k", "s"]]).await;
+    let [_, lower, upper] = house.stacked().await;
     house.insert(&[(1, 1)]).await;
     house.flush().await;
     house.insert(&[(2, 2)]).await;
