@@ -108,6 +108,9 @@ pub struct ViewDef {
     pub inputs: Vec<ViewInput>,
     /// The columns of the result, as of creation.
     pub columns: Vec<ViewColumn>,
+    /// The places of columns in which no two rows are alike, where the query itself sees to that: none of them for a result of at most one row.
+    #[serde(default)]
+    pub unique: Option<Vec<usize>>,
     pub emit: Emit,
     pub commit_interval_ms: u64,
     /// Overrides the start of its sources.

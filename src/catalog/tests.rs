@@ -114,6 +114,7 @@ fn view(text: &str, input: &Object) -> Object {
             query: "SELECT sum(amount) AS total FROM events".to_string(),
             inputs: vec![ViewInput { relation: input.id, columns: vec!["amount".to_string()] }],
             columns: vec![ViewColumn { name: "total".to_string(), data_type: SqlType::Numeric { precision: 38, scale: 2 } }],
+            unique: Some(vec![]),
             emit: Emit::OnWindowClose,
             commit_interval_ms: 10_000,
             start: Some(Start::Latest),

@@ -56,7 +56,11 @@ impl Input {
 
     fn relation(&self) -> Relation {
         let name = self.object.name.clone();
-        let Definition::Source(source) = &self.object.definition else { return Relation::table(name, self.schema.clone()) };
+        let source = match &self.object.definition {
+            Definition::Source(source) => source,
+            Definition::View(view) => return Relation::table(name, self.schema.clone()).with_unique(view.unique.clone()),
+            _ => return Relation::table(name, self.schema.clone()),
+        };
         let relation = Relation::source(name, &self.schema);
         let mark = source.watermark.as_ref().and_then(|mark| {
             let column = self.schema.index_of(&mark.column).ok()?;

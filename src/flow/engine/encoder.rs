@@ -82,7 +82,7 @@ impl Encoded {
 }
 
 /// Whether equal values of a type may differ in their bits.
-pub fn has_equals(data_type: &DataType) -> bool {
+pub fn equal_values_differ(data_type: &DataType) -> bool {
     data_type.is_floating()
 }
 

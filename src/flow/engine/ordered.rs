@@ -10,7 +10,7 @@ use arrow::array::{Int64Array, RecordBatch, RecordBatchOptions};
 use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 
-use super::encoder::{Encoder, has_equals};
+use super::encoder::{Encoder, equal_values_differ};
 use super::state::State;
 use crate::error::Result;
 use crate::model::Changes;
@@ -35,7 +35,7 @@ impl Ordered {
     /// Of rows of `schema`, found by the columns `key`, those of one key by `order`.
     pub fn new(schema: SchemaRef, key: Vec<usize>, order: Vec<(usize, SortOptions)>) -> Result<Ordered> {
         // A key's string does not give all floats back to the bit: those stand behind once more.
-        let is_exact = |column: &usize| key.contains(column) && !has_equals(schema.field(*column).data_type());
+        let is_exact = |column: &usize| key.contains(column) && !equal_values_differ(schema.field(*column).data_type());
         let mut columns: Vec<(usize, SortOptions)> = Vec::with_capacity(schema.fields().len());
         let rest = (0..schema.fields().len()).map(|column| (column, SortOptions::default()));
         for column in order.into_iter().chain(rest) {

@@ -13,6 +13,8 @@ pub struct Relation {
     pub arrival: Arrival,
     /// Columns at the end of `schema` that appear only where they are named.
     pub hidden: usize,
+    /// Columns in which no two of its rows are alike.
+    pub unique: Option<Vec<usize>>,
     pub watermark: Option<Watermark>,
 }
 
@@ -38,7 +40,7 @@ impl Relation {
     pub fn source(name: Name, schema: &Schema) -> Relation {
         let metadata = crate::flow::compile::METADATA_COLUMNS.map(|name| Arc::new(metadata_field(name)));
         let fields: Vec<Arc<Field>> = schema.fields().iter().cloned().chain(metadata.iter().cloned()).collect();
-        Relation { name, schema: Arc::new(Schema::new(fields)), arrival: Arrival::AppendOnly, hidden: metadata.len(), watermark: None }
+        Relation { arrival: Arrival::AppendOnly, hidden: metadata.len(), ..Relation::table(name, Arc::new(Schema::new(fields))) }
     }
 
     pub fn with_watermark(self, watermark: Watermark) -> Relation {
@@ -47,6 +49,10 @@ impl Relation {
 
     /// A table or a view.
     pub fn table(name: Name, schema: SchemaRef) -> Relation {
-        Relation { name, schema, arrival: Arrival::Changing, hidden: 0, watermark: None }
+        Relation { name, schema, arrival: Arrival::Changing, hidden: 0, unique: None, watermark: None }
+    }
+
+    pub fn with_unique(self, unique: Option<Vec<usize>>) -> Relation {
+        Relation { unique, ..self }
     }
 }

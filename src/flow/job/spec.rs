@@ -69,6 +69,7 @@ pub enum ViewInputFrom {
     View {
         job: JobId,
         schema: SchemaRef,
+        unique: Option<Vec<usize>>,
     },
 }
 
@@ -192,7 +193,11 @@ fn view_inputs(read: &[ViewInput], object: &Object, catalog: &Snapshot, lake: &L
                 ViewInputFrom::Source(sources - 1)
             }
             Definition::Table(table) => ViewInputFrom::Table(lake.table(&table.location)?),
-            Definition::View(upstream) => ViewInputFrom::View { job: upstream.job, schema: schema_of(upstream) },
+            Definition::View(upstream) => ViewInputFrom::View {
+                job: upstream.job,
+                schema: schema_of(upstream),
+                unique: upstream.unique.clone(),
+            },
             _ => return Err(Error::internal(format!("{object} reads {read}, which is no relation"))),
         };
         inputs.push(ViewInputSpec { id: read.id, name: read.name.clone(), columns: input.columns.clone(), from });

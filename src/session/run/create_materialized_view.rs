@@ -68,6 +68,7 @@ async fn define(session: &Session, create: &CreateMaterializedView, text: &str) 
         query: create.query_text.clone(),
         inputs: inputs.iter().map(Input::to_saved).collect(),
         columns: columns(create, dataflow.schema())?,
+        unique: dataflow.unique().map(<[usize]>::to_vec),
         emit: create.emit,
         commit_interval_ms,
         start,

@@ -5,7 +5,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 
 use super::{Became, NONE, RowNumber};
 use crate::error::Result;
-use crate::flow::engine::encoder::{Encoder, assemble, has_equals};
+use crate::flow::engine::encoder::{Encoder, assemble, equal_values_differ};
 use crate::flow::engine::interner::{Interner, Number};
 use crate::model::Changes;
 
@@ -31,7 +31,7 @@ struct Link {
 
 impl Counted {
     pub fn new(schema: &Schema, key: &[usize]) -> Result<Counted> {
-        let is_needed = |column: &usize| !key.contains(column) || has_equals(schema.field(*column).data_type());
+        let is_needed = |column: &usize| !key.contains(column) || equal_values_differ(schema.field(*column).data_type());
         let rest = (0..schema.fields().len()).filter(is_needed).collect();
         Ok(Counted { rest: Encoder::of_rows(schema, rest)?, strings: Interner::default(), links: vec![], log: vec![] })
     }

@@ -4,7 +4,7 @@
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::expr::Cast;
-use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, col};
+use datafusion::logical_expr::{Between, BinaryExpr, Expr, LogicalPlan, Operator, col};
 
 use crate::flow::engine::operators::NOW;
 use crate::flow::engine::relation::Relation;
@@ -78,6 +78,16 @@ pub fn keeps_order_of(expression: &Expr) -> Option<&Expr> {
 
 pub fn is_time(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64)
+}
+
+/// BETWEEN as the two comparisons that it is; anything else as it stands.
+pub fn without_between(condition: &Expr) -> Vec<Expr> {
+    match condition {
+        Expr::Between(Between { expr, negated: false, low, high }) => {
+            vec![expr.as_ref().clone().gt_eq(low.as_ref().clone()), expr.as_ref().clone().lt_eq(high.as_ref().clone())]
+        }
+        other => vec![other.clone()],
+    }
 }
 
 fn replaced(expression: &Expr, part: &Expr, by: Expr) -> Option<Expr> {

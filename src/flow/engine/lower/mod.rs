@@ -180,7 +180,7 @@ impl Lowering<'_> {
             inputs: vec![],
             schema: nullable(&relation.schema),
             arrival: relation.arrival,
-            unique: None,
+            unique: relation.unique.clone(),
             title: format!("Input {}", relation.name),
             kept: String::new(),
         });

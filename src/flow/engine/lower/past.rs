@@ -6,9 +6,9 @@
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{Column, DFSchema, ExprSchema, ScalarValue};
 use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, Join, LogicalPlan, Operator};
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Join, LogicalPlan, Operator};
 
-use super::bounds::{Bounds, bounds, is_time};
+use super::bounds::{Bounds, bounds, is_time, without_between};
 use super::{Lowering, New};
 use crate::catalog::Emit;
 use crate::error::Result;
@@ -112,12 +112,7 @@ impl Lowering<'_> {
 /// All that must hold of a pair, as comparisons.
 fn comparisons(join: &Join) -> Vec<Expr> {
     let equal = join.on.iter().map(|(left, right)| left.clone().eq(right.clone()));
-    let parts = join.filter.iter().flat_map(|filter| split_conjunction(filter)).flat_map(|part| match part {
-        Expr::Between(Between { expr, negated: false, low, high }) => {
-            vec![expr.as_ref().clone().gt_eq(low.as_ref().clone()), expr.as_ref().clone().lt_eq(high.as_ref().clone())]
-        }
-        other => vec![other.clone()],
-    });
+    let parts = join.filter.iter().flat_map(|filter| split_conjunction(filter)).flat_map(without_between);
     equal.chain(parts).collect()
 }
 

@@ -2,9 +2,9 @@
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, ScalarValue};
-use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, Operator, cast, col};
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, col};
 
-use super::bounds::{is_time, keeps_order_of};
+use super::bounds::{is_time, keeps_order_of, without_between};
 use super::{Lowering, New, Node};
 use crate::error::{Error, Result};
 use crate::flow::engine::operators::{Bound, Comparison, Late, NOW, Temporal, now_schema};
@@ -48,23 +48,17 @@ impl Lowering<'_> {
 
 /// A condition as simple comparisons, all of which must hold. Without the clock in it, it stays as it is.
 pub(super) fn comparisons(condition: &Expr) -> Vec<Expr> {
-    let compare = |left: &Expr, op: Operator, right: &Expr| {
-        let comparison = Expr::BinaryExpr(BinaryExpr::new(Box::new(left.clone()), op, Box::new(right.clone())));
-        without_difference(&comparison).unwrap_or(comparison)
-    };
     if now::clock_in(condition).is_none() {
         return vec![condition.clone()];
     }
-    match condition {
-        Expr::Between(Between { expr, negated: false, low, high }) => {
-            vec![compare(expr, Operator::GtEq, low), compare(expr, Operator::LtEq, high)]
-        }
+    let parts = match condition {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
-            vec![compare(left, Operator::GtEq, right), compare(left, Operator::LtEq, right)]
+            let (left, right) = (left.as_ref(), right.as_ref());
+            vec![left.clone().gt_eq(right.clone()), left.clone().lt_eq(right.clone())]
         }
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) => vec![compare(left, *op, right)],
-        other => vec![other.clone()],
-    }
+        other => without_between(other),
+    };
+    parts.into_iter().map(|part| without_difference(&part).unwrap_or(part)).collect()
 }
 
 /// `now() - time < interval` as `time > now() - interval`, and the like. Months are of no length, so intervals that have some cannot be moved

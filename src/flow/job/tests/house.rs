@@ -154,12 +154,31 @@ impl House {
             query: query.to_string(),
             inputs: of.iter().map(input).collect(),
             columns: columns.iter().map(column).collect(),
+            unique: None,
             emit: Emit::OnChange,
             commit_interval_ms: 3_600_000,
             start: None,
             state: DesiredState::Running,
         };
         self.create(name, Definition::View(definition)).await
+    }
+
+    /// `t`, the sums of it, and a view that shows these.
+    pub async fn stacked(&self) -> [Object; 3] {
+        let table = self.table().await;
+        let lower = self.view("sums", SUMS, &table, [&["k", "v"], &["k", "s"]]).await;
+        let upper = self.view("same", "SELECT k, s FROM sums", &lower, [&["k", "s"], &["k", "s"]]).await;
+        [table, lower, upper]
+    }
+
+    /// Has a view be another query, as an upgrade of the server might.
+    pub async fn plan_otherwise(&self, view: &Object, query: &str) {
+        let update = |object: &mut Object| {
+            let Definition::View(definition) = &mut object.definition else { panic!("not a view") };
+            definition.query = query.to_string();
+            Ok(())
+        };
+        self.services.catalog.update(view.id, update).await.unwrap();
     }
 
     pub async fn insert(&self, rows: &[(i64, i64)]) {

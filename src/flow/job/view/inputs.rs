@@ -82,7 +82,9 @@ impl ViewInputs {
                     let snapshot = table.refresh().await?;
                     Relation::table(input.name.clone(), table_input::schema_of(&input.name, &input.columns, &snapshot)?)
                 }
-                ViewInputFrom::View { schema, .. } => Relation::table(input.name.clone(), schema.clone()),
+                ViewInputFrom::View { schema, unique, .. } => {
+                    Relation::table(input.name.clone(), schema.clone()).with_unique(unique.clone())
+                }
             });
         }
         Ok(relations)
@@ -319,7 +321,7 @@ fn open(
             let id = at(positions, TABLE_ID).map(|id| id.as_str().to_string());
             From::Table(Box::new(table.after(number(positions, TABLE_PARTITION)?, id)))
         }
-        ViewInputFrom::View { job, schema } => {
+        ViewInputFrom::View { job, schema, .. } => {
             let published = services.views.get(input.id);
             From::View(Upstream::new(input.id, input.name.clone(), *job, schema.clone(), published, epoch_of(positions)?))
         }

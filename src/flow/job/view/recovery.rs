@@ -29,7 +29,7 @@ pub async fn show_saved(spec: &JobSpec, services: &FlowServices) -> Result<()> {
     let mut views = vec![];
     for input in &view.inputs {
         // What was shown before was computed from older epochs, which are not kept.
-        if let (None, ViewInputFrom::View { job, schema }) = (&state.before, &input.from) {
+        if let (None, ViewInputFrom::View { job, schema, .. }) = (&state.before, &input.from) {
             let epoch = inputs::epoch_of(manifest.inputs.get(&input.id))?;
             let published = services.views.get(input.id);
             let upstream = Upstream::new(input.id, input.name.clone(), *job, schema.clone(), published, epoch);

@@ -7,6 +7,8 @@ use super::tables::TABLES;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
     Int,
+    /// Integers of 32 bits, which meet the others in comparisons and sums.
+    Small,
     /// Integers near the limits, which cannot be added.
     Big,
     /// Floats whose sums are exact.
@@ -173,6 +175,7 @@ impl Type {
     fn sql(self) -> &'static str {
         match self {
             Type::Int | Type::Big => "BIGINT",
+            Type::Small => "INTEGER",
             Type::Float | Type::Ratio | Type::Real => "DOUBLE",
             Type::Decimal => "DECIMAL(10, 2)",
             Type::Bool => "BOOLEAN",

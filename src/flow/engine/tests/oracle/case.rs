@@ -20,6 +20,8 @@ pub struct Case {
     /// The tick at which another view is made, over what is there then.
     pub late: Option<usize>,
     pub restart: Option<Restart>,
+    /// Whether it is known that ids are unique, as it is of a view that another one reads.
+    pub says_unique: bool,
     /// Orders what changes within a tick.
     pub shuffle: u64,
 }
@@ -68,12 +70,14 @@ impl Case {
         let checks = (0..ticks).filter(|_| dice.one_in(8)).collect();
         let late = dice.percent(25).then(|| dice.below(ticks as u64) as usize);
         let restart = dice.percent(30).then(|| restart(&mut dice, ticks));
-        Case { query, lives, ticks, arrivals, checks, late, restart, shuffle: seed }
+        let says_unique = dice.one_in(2);
+        Case { query, lives, ticks, arrivals, checks, late, restart, says_unique, shuffle: seed }
     }
 
     pub fn relations(&self) -> Vec<Relation> {
         let relation = |(table, arrival): (&super::tables::Table, &Arrival)| Relation {
             arrival: *arrival,
+            unique: (table.has_id && self.says_unique).then(|| vec![0]),
             ..Relation::table(Name::new(table.name).unwrap(), schema(table))
         };
         TABLES.iter().zip(&self.arrivals).map(relation).collect()

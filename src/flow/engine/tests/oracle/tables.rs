@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, Int64Builder, ListBuilder, RecordBatch, StringArray,
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, Int64Builder, ListBuilder, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -37,16 +37,16 @@ pub const TABLES: [Table; 3] = [
     },
     Table {
         name: "b",
-        columns: &[("id", Type::Int), ("k", Type::Int), ("w", Type::Int), ("s", Type::Text), ("g", Type::Ints), ("t", Type::Time)],
+        columns: &[("id", Type::Int), ("k", Type::Int), ("w", Type::Int), ("i", Type::Small), ("s", Type::Text), ("g", Type::Ints), ("t", Type::Time)],
         has_id: true,
     },
-    Table { name: "c", columns: &[("k", Type::Int), ("s", Type::Text), ("f", Type::Float)], has_id: false },
+    Table { name: "c", columns: &[("k", Type::Int), ("i", Type::Small), ("s", Type::Text), ("f", Type::Float)], has_id: false },
 ];
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
     Null,
-    /// Of `Int`, `Big`, `Time` (microseconds), `Date` (days), `Decimal` (hundredths), `Bool` (0 or 1), `Float` (quarters).
+    /// Of `Int`, `Small`, `Big`, `Time` (microseconds), `Date` (days), `Decimal` (hundredths), `Bool` (0 or 1), `Float` (quarters).
     Number(i64),
     Text(&'static str),
     Ints(Vec<Option<i64>>),
@@ -72,7 +72,7 @@ pub fn cell(dice: &mut Dice, ty: Type) -> Cell {
         return Cell::Null;
     }
     match ty {
-        Type::Int => Cell::Number(match dice.one_in(3) {
+        Type::Int | Type::Small => Cell::Number(match dice.one_in(3) {
             true => dice.below(20) as i64 - 10,
             false => dice.below(4) as i64,
         }),
@@ -95,6 +95,7 @@ pub fn schema(table: &Table) -> SchemaRef {
 fn data_type(ty: Type) -> DataType {
     match ty {
         Type::Int | Type::Big => DataType::Int64,
+        Type::Small => DataType::Int32,
         Type::Float | Type::Ratio | Type::Real => DataType::Float64,
         Type::Decimal => DataType::Decimal128(10, 2),
         Type::Bool => DataType::Boolean,
@@ -120,6 +121,7 @@ fn array<'a>(ty: Type, cells: impl Iterator<Item = &'a Cell>) -> ArrayRef {
     };
     match ty {
         Type::Int | Type::Big => Arc::new(Int64Array::from_iter(numbers())),
+        Type::Small => Arc::new(Int32Array::from_iter(numbers().map(|number| number.map(|number| number as i32)))),
         Type::Float | Type::Ratio | Type::Real => {
             Arc::new(Float64Array::from_iter(numbers().map(|number| number.map(|number| number as f64 / 4.0))))
         }

@@ -3,7 +3,18 @@
 use super::super::ast::{Expr, Type};
 use super::{Generator, Place, Source, ties, types};
 
-const SCALARS: [Type; 9] = [Type::Int, Type::Big, Type::Float, Type::Ratio, Type::Decimal, Type::Bool, Type::Text, Type::Time, Type::Date];
+const SCALARS: [Type; 10] = [
+    Type::Int,
+    Type::Small,
+    Type::Big,
+    Type::Float,
+    Type::Ratio,
+    Type::Decimal,
+    Type::Bool,
+    Type::Text,
+    Type::Time,
+    Type::Date,
+];
 
 impl Generator<'_> {
     /// Any aggregate, of whatever type.
@@ -26,6 +37,7 @@ impl Generator<'_> {
             Type::Int => return self.int_aggregate(scope),
             Type::Ratio => *self.dice.pick(&[
                 ("avg({})", Type::Int),
+                ("avg({})", Type::Small),
                 ("avg({})", Type::Float),
                 ("avg(DISTINCT {})", Type::Int),
                 ("median({})", Type::Float),
@@ -43,7 +55,7 @@ impl Generator<'_> {
                 }
                 false => return self.ordered_aggregate(scope, ty, "array_agg({} ORDER BY {ties})", Type::Int),
             },
-            Type::Big | Type::Time | Type::Date | Type::Real => ("max({})", ty),
+            Type::Small | Type::Big | Type::Time | Type::Date | Type::Real => ("max({})", ty),
         };
         let arg = self.expr(scope, of, 1);
         self.filtered(scope, Expr::call(ty, template, vec![arg]))
@@ -87,9 +99,11 @@ impl Generator<'_> {
             "median({})",
             "CAST(approx_distinct({any}) AS BIGINT)",
         ]);
-        let arg = match template.contains("{any}") {
-            true => self.any_column(scope),
-            false => self.expr(scope, Type::Int, 1),
+        let arg = match template {
+            _ if template.contains("{any}") => self.any_column(scope),
+            // Their sum is of 64 bits.
+            "sum({})" if types(scope).contains(&Type::Small) && self.dice.one_in(3) => self.expr(scope, Type::Small, 1),
+            _ => self.expr(scope, Type::Int, 1),
         };
         let template = template.replace("{any}", "{}");
         let args = if template.contains("{}") { vec![arg] } else { vec![] };

@@ -60,6 +60,7 @@ impl Generator<'_> {
             Type::Ints => self.choose(&[("[{}, {}]", &[Type::Int, Type::Int]), ("array_append({}, {})", &[Type::Ints, Type::Int])]),
             Type::Bool => return self.condition(scope, depth),
             Type::Big => self.choose(&[("nullif({}, 0)", &[Type::Big])]),
+            Type::Small => self.choose(&[("abs({})", &[Type::Small]), ("CAST({} AS INTEGER)", &[Type::Int])]),
             Type::Real => return self.column(scope, ty).unwrap_or_else(|| Expr::null(ty)),
         };
         let args = of.iter().map(|ty| self.expr(scope, *ty, depth - 1)).collect();
@@ -81,6 +82,8 @@ impl Generator<'_> {
             ("{}[1]", &[Type::Ints]),
             ("CAST(cardinality({}) AS BIGINT)", &[Type::Ints]),
             ("CAST({} AS BIGINT)", &[Type::Bool]),
+            ("CAST({} AS BIGINT)", &[Type::Small]),
+            ("({} + {})", &[Type::Small, Type::Int]),
         ])
     }
 
@@ -99,6 +102,7 @@ impl Generator<'_> {
             _ if self.dice.one_in(6) => return Expr::null(ty),
             Type::Int => self.dice.pick(&NUMBERS).to_string(),
             Type::Big => "9223372036854775806".to_string(),
+            Type::Small => "CAST(2 AS INTEGER)".to_string(),
             Type::Float | Type::Ratio | Type::Real => "CAST(0.5 AS DOUBLE)".to_string(),
             Type::Decimal => "CAST(2.5 AS DECIMAL(10, 2))".to_string(),
             Type::Bool => self.dice.pick(&["TRUE", "FALSE"]).to_string(),

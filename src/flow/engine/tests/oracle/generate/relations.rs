@@ -96,6 +96,11 @@ impl Generator<'_> {
     /// A column here equals a column there.
     pub(super) fn equal(&mut self, here: &[Source], there: &Source) -> Option<Expr> {
         let there = std::slice::from_ref(there);
+        let template = if self.dice.one_in(8) { "({} IS NOT DISTINCT FROM {})" } else { "({} = {})" };
+        if types(there).contains(&Type::Small) && self.dice.one_in(4) {
+            let sides = vec![self.column(here, Type::Int)?, self.column(there, Type::Small)?];
+            return Some(Expr::call(Type::Bool, template, sides));
+        }
         let shared: Vec<_> = types(here).into_iter().filter(|ty| types(there).contains(ty)).collect();
         let shared: Vec<_> = shared.into_iter().filter(|ty| !matches!(ty, Type::Ints | Type::Real)).collect();
         if shared.is_empty() {
@@ -110,7 +115,6 @@ impl Generator<'_> {
             true => [self.expr(here, ty, 1), self.expr(there, ty, 1)],
             false => [self.column(here, ty)?, self.column(there, ty)?],
         };
-        let template = if self.dice.one_in(8) { "({} IS NOT DISTINCT FROM {})" } else { "({} = {})" };
         Some(Expr::call(Type::Bool, template, sides.into()))
     }
 }
