@@ -7,6 +7,13 @@ const STORY: Story = Story { rows: 24_000, pace: Pace::PerSecond(6_000) };
 const KILLS: u64 = 3;
 const FAULTS: &str = "seed=1,lost_answer=50,own_conflict=30,false_conflict=30,refused=50,torn_part=50,slow=100,latency_ms_max=200";
 
+/// A build that does not listen would lose nothing either.
+#[tokio::test]
+async fn a_plan_is_heard() {
+    let said = Setup::default().env("LAKEWIRE_STORE_FAULTS", "lost_answers=many").start_in_vain().await;
+    assert!(said.contains("lost_answers"), "{said}");
+}
+
 #[tokio::test]
 async fn lost_answers_and_sigkill_lose_nothing() {
     let mut server = Setup::default().env("LAKEWIRE_STORE_FAULTS", FAULTS).start().await;

@@ -85,8 +85,13 @@ pub async fn assert_readers_agree(server: &Server, table: &str, place: Place<'_>
 
 /// Waits until the job has read all of the generator's partitions and committed it. FLUSH alone waits for what is due by now.
 pub async fn read_all(server: &mut Server, job: &str) {
+    read_partitions(server, job, PARTITIONS).await;
+}
+
+/// The same of a source that has so many.
+pub async fn read_partitions(server: &mut Server, job: &str, partitions: u64) {
     let done = format!("SELECT count(*) FROM lakewire.job_inputs WHERE job = '{job}' AND state = 'done'");
-    server.wait_for(&format!("({done}) = {PARTITIONS}")).await;
+    server.wait_for(&format!("({done}) = {partitions}")).await;
     server.sql("FLUSH").await;
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lakewire::flow::job::Status;
+use lakewire::flow::job::{JobState, Status};
 use lakewire::lake::fault_store::Plan;
 use lakewire::model::PartitionState;
 use parking_lot::Mutex;
@@ -66,6 +66,9 @@ async fn live(life: &Life<'_>, story: &Story, plan: &LifePlan) {
         () = server.store.halted() => {}
         () = sleep(time) => {}
     }
+    // The next life would begin it again, and nobody would know.
+    let has_failed = server.services.supervisor.statuses().iter().any(|(_, _, status)| status.state == JobState::Failed);
+    assert!(!has_failed, "a job failed for good, without another server that could have taken it over\n{}", server.told());
     if let End::StoppedAfter(_) = plan.end {
         server.services.shut_down(DRAIN_MAX).await;
     }
