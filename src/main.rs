@@ -82,7 +82,12 @@ fn log_to_stderr(config: &Config) -> Result<()> {
             .with_cause(error)
             .with_hint("write info, or lakewire=debug,info")
     })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        // To complain there about a line that could not be written there panics: a full disk must not end whatever wanted to say something.
+        .log_internal_errors(false);
     match config.log_json {
         true => log.json().init(),
         false => log.with_target(false).init(),

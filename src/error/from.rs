@@ -57,9 +57,8 @@ fn from_shared(error: &DataFusionError) -> Error {
         DataFusionError::Plan(message) => from_plan_message(message),
         DataFusionError::NotImplemented(message) => Error::unsupported(lower_first(message)),
         DataFusionError::Execution(message) => Error::data(lower_first(message)),
-        DataFusionError::ObjectStore(inner) => {
-            Error::unavailable("the object store refused or did not answer").with_detail(inner.to_string())
-        }
+        DataFusionError::ObjectStore(inner) => ours_within(&**inner)
+            .unwrap_or_else(|| Error::unavailable("the object store refused or did not answer").with_detail(inner.to_string())),
         DataFusionError::IoError(inner) => Error::unavailable("an input or output operation failed").with_detail(inner.to_string()),
         DataFusionError::ParquetError(inner) => Error::unavailable("cannot read a Parquet file").with_detail(inner.to_string()),
         DataFusionError::ResourcesExhausted(message) => out_of_memory(message.clone()),
@@ -77,6 +76,12 @@ fn from_shared_arrow(error: &arrow::error::ArrowError) -> Error {
         ArrowError::ArithmeticOverflow(message) => Error::from(ArrowError::ArithmeticOverflow(message.clone())),
         other => Error::data(lower_first(&other.to_string())),
     }
+}
+
+/// One of ours, if a foreign error has it among its causes.
+fn ours_within(error: &(dyn std::error::Error + 'static)) -> Option<Error> {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.find_map(|cause| cause.downcast_ref::<Error>()).map(Error::duplicate_without_cause)
 }
 
 fn out_of_memory(detail: String) -> Error {
@@ -172,13 +177,13 @@ impl From<arrow::error::ArrowError> for Error {
 
 impl From<object_store::Error> for Error {
     fn from(error: object_store::Error) -> Error {
-        Error::unavailable("the object store refused or did not answer").with_cause(error)
+        ours_within(&error).unwrap_or_else(|| Error::unavailable("the object store refused or did not answer").with_cause(error))
     }
 }
 
 impl From<deltalake::DeltaTableError> for Error {
     fn from(error: deltalake::DeltaTableError) -> Error {
-        Error::unavailable("cannot read or write a Delta table").with_cause(error)
+        ours_within(&error).unwrap_or_else(|| Error::unavailable("cannot read or write a Delta table").with_cause(error))
     }
 }
 
@@ -190,7 +195,13 @@ impl From<std::io::Error> for Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Error {
-        Error::unavailable("the catalog store failed").with_cause(error)
+        match error {
+            // A server that hangs up on a new client is told as invalid data.
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
+                Error::unavailable("the catalog store cannot be reached").with_state(SqlState::CONNECTION_FAILURE).with_cause(error)
+            }
+            _ => Error::unavailable("the catalog store failed").with_cause(error),
+        }
     }
 }
 

@@ -4,14 +4,17 @@ mod story;
 
 mod agreement;
 mod bad_input;
+mod catalog_outage;
 mod catalog_postgres;
 mod change;
 mod crash_points;
 mod docs;
+mod drift;
 mod dropped;
 mod generate;
 mod kept_pipelines;
 mod kinesis_to_s3;
+mod local_outage;
 mod maintenance;
 mod quickstart;
 mod restart;

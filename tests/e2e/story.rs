@@ -30,20 +30,33 @@ impl Story {
 
     /// Defines it, or what of it is not there yet.
     pub fn definitions(self) -> String {
-        format!("{}; {}; {}", self.source(), TABLE, pipeline("keep", "events", "*, event_time::date AS event_date"))
+        definitions_over(&self.source())
+    }
+
+    /// The same over a source whose columns are declared: none is found later, so that the catalog has nothing to store while it is read.
+    pub fn declared_definitions(self) -> String {
+        definitions_over(&self.source_with(" (event_id text, event_time timestamptz, tenant_id bigint, bytes_in bigint)"))
     }
 
     pub fn source(self) -> String {
+        self.source_with("")
+    }
+
+    fn source_with(self, columns: &str) -> String {
         let rate = match self.pace {
             Pace::AsFastAsItCan => String::new(),
             Pace::PerSecond(rate) => format!(", rate = {rate}"),
         };
         format!(
-            "CREATE SOURCE IF NOT EXISTS pop_events \
+            "CREATE SOURCE IF NOT EXISTS pop_events{columns} \
              WITH (connector = 'generator', dataset = 'network', seed = {SEED}, rows = {}, partitions = {PARTITIONS}{rate})",
             self.rows
         )
     }
+}
+
+fn definitions_over(source: &str) -> String {
+    format!("{source}; {TABLE}; {}", pipeline("keep", "events", "*, event_time::date AS event_date"))
 }
 
 pub const TABLE: &str = "CREATE TABLE IF NOT EXISTS events () PARTITION BY (event_date)";
@@ -51,6 +64,20 @@ pub const TABLE: &str = "CREATE TABLE IF NOT EXISTS events () PARTITION BY (even
 /// A pipeline that commits often.
 pub fn pipeline(name: &str, table: &str, columns: &str) -> String {
     format!("CREATE PIPELINE IF NOT EXISTS {name} WITH (commit_interval = '1s') AS INSERT INTO {table} SELECT {columns} FROM pop_events")
+}
+
+/// A view of the source that commits often.
+pub fn view_per_tenant() -> String {
+    format!("CREATE MATERIALIZED VIEW IF NOT EXISTS per_tenant WITH (commit_interval = '500ms') AS {PER_TENANT}")
+}
+
+const PER_TENANT: &str = "SELECT tenant_id, count(*) AS events, sum(bytes_in) AS bytes FROM pop_events GROUP BY tenant_id";
+
+/// The view shows what its query over the table gives, once both have read everything.
+pub async fn assert_view_agrees(server: &Server, table: &str) {
+    let shown = lines(server, "SELECT tenant_id, events, bytes FROM per_tenant").await;
+    assert!(!shown.is_empty(), "the view is empty");
+    assert_eq!(shown, lines(server, &PER_TENANT.replace("pop_events", table)).await, "per_tenant is its query");
 }
 
 /// Every event is in the table once, every broken record among the rejects of the job once.

@@ -1,4 +1,5 @@
-//! A gate before an S3 server: it lets everything through, or refuses everything, as a bucket does whose policy has changed.
+//! A gate before a server: it lets everything through, or nothing. Who asks by HTTP is refused, as by a bucket whose policy has changed; on
+//! others it hangs up.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -47,6 +48,10 @@ impl Gate {
         format!("http://{}", self.address)
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     async fn start(behind: Option<String>, first: State) -> Gate {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has free ports");
         let address = listener.local_addr().expect("a bound listener has an address");
@@ -85,7 +90,7 @@ async fn serve(mut stream: TcpStream, behind: Option<String>, mut state: watch::
 }
 
 /// Answers the first request, whatever it is, and hangs up. The body is read first: who is refused while still sending may never
-/// see the answer.
+/// see the answer. What is not HTTP gets no answer.
 async fn refuse(mut stream: TcpStream) {
     let mut request = Vec::new();
     let mut part = [0; 8192];
@@ -93,6 +98,9 @@ async fn refuse(mut stream: TcpStream) {
         match stream.read(&mut part).await {
             Ok(0) | Err(_) => return,
             Ok(read) => request.extend_from_slice(&part[..read]),
+        }
+        if !request[0].is_ascii_uppercase() {
+            return;
         }
     }
     let length = REFUSAL_BODY.len();
@@ -132,6 +140,15 @@ mod tests {
         assert!(refused.body.contains("AccessDenied"));
         gate.open();
         assert_eq!(http::get(&address, "/").await.unwrap().status, 200);
+    }
+
+    #[tokio::test]
+    async fn hangs_up_on_what_is_not_http() {
+        let gate = Gate::shut_for_ever().await;
+        let mut client = TcpStream::connect(gate.address()).await.unwrap();
+        // How a PostgreSQL client begins.
+        client.write_all(&[0, 0, 0, 8, 4, 210, 22, 47]).await.unwrap();
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
     }
 
     #[test]

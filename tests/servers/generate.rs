@@ -55,10 +55,10 @@ pub fn summary(part: Part) -> Summary {
     serde_json::from_slice(&line).unwrap_or_else(|error| panic!("{error} in the summary: {}", String::from_utf8_lossy(&line)))
 }
 
-/// Begins to put the part into a stream. It is in when the process has ended with success.
-pub fn put_into_kinesis(name: &'static str, part: Part, server: &KinesisLocal, stream: &str, folder: &Path) -> Process {
+/// Begins to put the part into a stream, so many events to a record. It is in when the process has ended with success.
+pub fn put_into_kinesis(name: &'static str, part: Part, per_record: u64, server: &KinesisLocal, stream: &str, folder: &Path) -> Process {
     let mut command = part.command();
-    command.args(["--kinesis-stream", stream, "--endpoint", server.endpoint()]);
+    command.args(["--kinesis-stream", stream, "--endpoint", server.endpoint(), "--per-record", &per_record.to_string()]);
     command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", ACCESS_KEY).env("AWS_REGION", REGION);
     Process::spawn(name, command, folder)
 }

@@ -1,11 +1,12 @@
 //! A Kinesis server: `kinesis-local`, an npm package. Of all emulators it reshards most faithfully: a split shard's parent is closed, can be
-//! read to its end, and then names its children. It takes in about a thousand records a second.
+//! read to its end, and then names its children. What a call costs it grows with the records in the shard: some thousands are enough.
 
 use std::process::Command;
 
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_kinesis::types::{Shard, StreamStatus};
+use aws_sdk_kinesis::primitives::Blob;
+use aws_sdk_kinesis::types::{PutRecordsRequestEntry, Shard, StreamStatus};
 use tempfile::TempDir;
 
 use super::free_port::free_port;
@@ -16,6 +17,9 @@ use super::{Process, http, install};
 const PACKAGE: &str = "kinesis-local";
 const REQUIREMENT: &str = "kinesis-local@0.6.2";
 const INSTALLED_AS: &str = "kinesis-local-0.6.2";
+
+/// The service's own limit.
+const RECORDS_PER_CALL_MAX: usize = 500;
 
 pub struct KinesisLocal {
     process: Process,
@@ -48,6 +52,17 @@ impl KinesisLocal {
 
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// Puts records of one key, in their order.
+    pub async fn put(&self, stream: &str, key: &str, records: impl IntoIterator<Item = impl Into<Vec<u8>>>) {
+        let entry = |record: Vec<u8>| PutRecordsRequestEntry::builder().data(Blob::new(record)).partition_key(key).build();
+        let entries: Result<Vec<_>, _> = records.into_iter().map(|record| entry(record.into())).collect();
+        for call in entries.expect("a record with data and key").chunks(RECORDS_PER_CALL_MAX) {
+            let put = self.client.put_records().stream_name(stream).set_records(Some(call.to_vec()));
+            let answer = put.send().await.expect("kinesis-local takes records");
+            assert!(answer.records().iter().all(|result| result.error_code().is_none()), "kinesis-local refused a record: {answer:?}");
+        }
     }
 
     /// All shards, the closed ones too.
@@ -111,17 +126,11 @@ fn hash(key: &str) -> u128 {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_kinesis::primitives::Blob;
     use aws_sdk_kinesis::types::ShardIteratorType;
 
     use super::*;
 
     impl KinesisLocal {
-        async fn put(&self, stream: &str, key: &str, data: &str) {
-            let put = self.client.put_record().stream_name(stream).partition_key(key).data(Blob::new(data));
-            put.send().await.unwrap();
-        }
-
         /// Reads a shard from its beginning to where nothing more comes, and says whether it ended.
         async fn read(&self, stream: &str, shard: &str) -> (Vec<String>, bool) {
             let begin = self.client.get_shard_iterator().stream_name(stream).shard_id(shard);
@@ -143,9 +152,9 @@ mod tests {
     async fn a_split_shard_can_be_read_to_its_end() {
         let server = KinesisLocal::start("one:1,two:2").await;
         assert_eq!(server.shards("two").await.len(), 2);
-        server.put("one", "a", "before").await;
+        server.put("one", "a", ["before"]).await;
         let parent = server.split_a_shard("one").await;
-        server.put("one", "a", "after").await;
+        server.put("one", "a", ["after"]).await;
         assert_eq!(server.read("one", &parent).await, (vec!["before".to_string()], true));
         let mut after = Vec::new();
         for shard in server.shards("one").await.iter().filter(|shard| is_open(shard)) {

@@ -1,7 +1,7 @@
 //! The server under test: the compiled program, as a user starts it, in a folder of its own.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 
 use serde::Deserialize;
 use tempfile::TempDir;
@@ -29,6 +29,7 @@ pub async fn slot() -> SemaphorePermit<'static> {
 pub struct Setup {
     args: Vec<String>,
     env: Vec<(String, String)>,
+    outlives_full_disk: bool,
 }
 
 impl Setup {
@@ -55,6 +56,12 @@ impl Setup {
     /// To die the `nth` time it comes to this point.
     pub fn crash_at(self, point: &str, nth: u32) -> Setup {
         self.env("LAKEWIRE_CRASH_AT", &format!("{point}:{nth}"))
+    }
+
+    /// So that `Server::fill_disk` is an error of each write and not the server's end.
+    pub fn outlives_full_disk(mut self) -> Setup {
+        self.outlives_full_disk = true;
+        self
     }
 
     pub fn env(mut self, name: &str, value: &str) -> Setup {
@@ -107,7 +114,10 @@ impl Setup {
     }
 
     fn spawn(&self, folder: &Path) -> Process {
-        let mut command = lakewire_command();
+        let mut command = match self.outlives_full_disk {
+            true => without_file_limit_signal(&lakewire_command()),
+            false => lakewire_command(),
+        };
         command.arg("serve").arg("--data-dir").arg(data_dir(folder));
         command.args(["--pg-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"]).args(&self.args);
         // The default chain finds these, and never looks for a machine's role.
@@ -116,6 +126,13 @@ impl Setup {
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         Process::spawn("lakewire", command, folder)
     }
+}
+
+/// A write beyond the limit comes with a signal that ends a process, unless its parent has had it ignored.
+fn without_file_limit_signal(program: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(program.get_program());
+    shell
 }
 
 fn data_dir(folder: &Path) -> PathBuf {
@@ -224,6 +241,21 @@ impl Server {
 
     pub fn assert_alive(&mut self) {
         self.process.assert_alive();
+    }
+
+    /// From now on no byte can be written into a file, as on a full disk: not by root either, nor into the log. The server is set up with
+    /// `outlives_full_disk`.
+    pub fn fill_disk(&self) {
+        self.limit_files("0");
+    }
+
+    pub fn free_disk(&self) {
+        self.limit_files("unlimited");
+    }
+
+    fn limit_files(&self, bytes: &str) {
+        let limited = Command::new("prlimit").args([format!("--pid={}", self.process.id()), format!("--fsize={bytes}:")]).status();
+        assert!(limited.is_ok_and(|status| status.success()), "prlimit cannot limit the server's files to {bytes}");
     }
 
     /// SIGKILL.

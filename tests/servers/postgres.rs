@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::free_port::free_port;
 use super::wait::{DEADLINE, wait_until};
-use super::{Process, install};
+use super::{Gate, Process, install};
 
 const SYSTEM_FOLDER: &str = "/usr/lib/postgresql";
 const PACKAGE_VERSION: &str = "17.10.0-beta.17";
@@ -59,7 +59,17 @@ impl Postgres {
     }
 
     pub fn url(&self) -> String {
-        format!("postgres://{USER}@127.0.0.1:{}/postgres", self.port)
+        url_at(&self.address())
+    }
+
+    /// The same through a gate before this server's `address`.
+    pub fn url_behind(&self, gate: &Gate) -> String {
+        url_at(&gate.address().to_string())
+    }
+
+    /// `host:port`
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 }
 
@@ -70,6 +80,10 @@ impl Drop for Postgres {
             self.process.signal("QUIT");
         }
     }
+}
+
+fn url_at(address: &str) -> String {
+    format!("postgres://{USER}@{address}/postgres")
 }
 
 /// The newest version that the system has, or the package's.

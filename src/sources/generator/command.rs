@@ -9,14 +9,18 @@ use super::connector::RATE_MAX;
 use super::kinesis_writer::{KinesisWriter, Order, connect};
 use super::nexmark::{EVENT_TIME_RATE_MAX, Table};
 use super::pacer::Pacer;
+use super::parcel::Parcel;
 use super::recipe::{Dataset, DatasetName, Recipe, SEED_DEFAULT, Stream, Wish};
-use super::record::{RECORD_BYTES_MAX, Record};
+use super::record::{Content, RECORD_BYTES_MAX, Record};
 use super::summary::Summary;
 use crate::clock::Clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Lines are written out this many bytes at a time, sooner when there is a rate to wait for.
 const OUTPUT_BUFFER_BYTES: usize = 256 << 10;
+
+/// A record of Kinesis holds a megabyte.
+const PARCEL_EVENTS_MAX: u64 = 500;
 
 #[derive(Debug, Clone, Args)]
 pub struct GenerateArgs {
@@ -50,6 +54,9 @@ pub struct GenerateArgs {
     /// Put the records into this Kinesis stream, which must exist, and print the summary at the end
     #[arg(long)]
     pub kinesis_stream: Option<String>,
+    /// Put so many events into each record of the stream, one on a line; broken ones stay by themselves
+    #[arg(long, requires = "kinesis_stream", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=PARCEL_EVENTS_MAX))]
+    pub per_record: u64,
     /// Endpoint of the Kinesis service [default: AWS]
     #[arg(long, requires = "kinesis_stream")]
     pub endpoint: Option<String>,
@@ -102,14 +109,33 @@ async fn put_to_kinesis(feed: &mut Feed, args: &GenerateArgs, stream: &str) -> R
         Dataset::Network(Stream::Management) => Order::OfEachKey,
         Dataset::Network(Stream::Events) | Dataset::Nexmark { .. } => Order::Any,
     };
+    if order == Order::OfEachKey && args.per_record > 1 {
+        return Err(Error::invalid("--per-record would lose the keys of these records").with_hint("leave it out"));
+    }
     let mut writer = KinesisWriter::new(client, stream, order);
+    let mut parcel = Parcel::of(args.per_record);
     while let Some(limit) = feed.wait().await {
         while feed.make_before(limit) {
-            writer.push(&feed.record.key, &feed.record.payload).await?;
+            if feed.is_broken {
+                writer.push(&feed.record).await?;
+                continue;
+            }
+            parcel.add(&feed.record);
+            if parcel.is_full() {
+                push(&mut parcel, &mut writer).await?;
+            }
         }
+        push(&mut parcel, &mut writer).await?;
         writer.send().await?;
     }
     writer.finish().await
+}
+
+async fn push(parcel: &mut Parcel, writer: &mut KinesisWriter) -> Result<()> {
+    match parcel.take() {
+        Some(record) => writer.push(&record).await,
+        None => Ok(()),
+    }
 }
 
 /// The records that were asked for, one after the other, in time, and counted.
@@ -120,6 +146,7 @@ struct Feed {
     end: u64,
     /// The last one made.
     record: Record,
+    is_broken: bool,
     summary: Summary,
 }
 
@@ -132,6 +159,7 @@ impl Feed {
             next: args.skip,
             end: args.rows.map_or(u64::MAX, |rows| args.skip.saturating_add(rows)),
             record: Record::default(),
+            is_broken: false,
             summary: Summary::default(),
         })
     }
@@ -152,6 +180,7 @@ impl Feed {
         }
         let content = self.recipe.make(self.next, &mut self.record);
         self.summary.count(content, &self.record);
+        self.is_broken = matches!(content, Content::Broken(_));
         self.next += 1;
         true
     }

@@ -14,14 +14,12 @@ use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use tokio::task::JoinSet;
 
-use super::record::RECORD_BYTES_MAX;
+use super::record::Record;
 use crate::error::{Error, Result};
 
 /// The service's limits for one call.
 const CALL_RECORDS_MAX: usize = 500;
 const CALL_BYTES_MAX: usize = 5 << 20;
-// A record and its key; so a call that has not too many records has not too many bytes either.
-const _: () = assert!(CALL_RECORDS_MAX * 2 * RECORD_BYTES_MAX <= CALL_BYTES_MAX);
 
 /// Enough to keep many shards busy. More would only stand in the service's queue, before those who read.
 const CALLS_IN_FLIGHT_MAX: usize = 2;
@@ -47,6 +45,8 @@ pub struct KinesisWriter {
     stream: String,
     order: Order,
     entries: Vec<PutRecordsRequestEntry>,
+    /// Of the entries and their keys.
+    bytes: usize,
     keys: HashSet<Vec<u8>>,
     calls: JoinSet<Result<()>>,
 }
@@ -69,18 +69,22 @@ pub async fn connect(endpoint: Option<&str>, region: Option<&str>) -> Result<Cli
 
 impl KinesisWriter {
     pub fn new(client: Client, stream: &str, order: Order) -> KinesisWriter {
-        KinesisWriter { client, stream: stream.to_string(), order, entries: Vec::new(), keys: HashSet::new(), calls: JoinSet::new() }
+        KinesisWriter { client, stream: stream.to_string(), order, entries: Vec::new(), bytes: 0, keys: HashSet::new(), calls: JoinSet::new() }
     }
 
     /// Adds a record, and sends what there is if it makes a call. Reports errors of earlier calls.
-    pub async fn push(&mut self, key: &[u8], payload: &[u8]) -> Result<()> {
-        if self.order == Order::OfEachKey && !self.keys.insert(key.to_vec()) {
+    pub async fn push(&mut self, record: &Record) -> Result<()> {
+        let bytes = record.key.len() + record.payload.len();
+        if self.bytes + bytes > CALL_BYTES_MAX || self.order == Order::OfEachKey && self.keys.contains(&record.key) {
             self.send().await?;
-            self.keys.insert(key.to_vec());
         }
+        if self.order == Order::OfEachKey {
+            self.keys.insert(record.key.clone());
+        }
+        self.bytes += bytes;
         let entry = PutRecordsRequestEntry::builder()
-            .data(Blob::new(payload))
-            .partition_key(String::from_utf8_lossy(key))
+            .data(Blob::new(&record.payload[..]))
+            .partition_key(String::from_utf8_lossy(&record.key))
             .build()
             .map_err(|error| Error::internal("a record without data or key").with_cause(error))?;
         self.entries.push(entry);
@@ -101,6 +105,7 @@ impl KinesisWriter {
         };
         self.wait_for_calls(calls_max - 1).await?;
         self.keys.clear();
+        self.bytes = 0;
         let entries = std::mem::take(&mut self.entries);
         self.calls.spawn(put(self.client.clone(), self.stream.clone(), entries));
         Ok(())

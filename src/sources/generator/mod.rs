@@ -29,6 +29,7 @@ mod dice;
 mod json_writer;
 mod kinesis_writer;
 mod pacer;
+mod parcel;
 mod reader;
 
 #[cfg(test)]

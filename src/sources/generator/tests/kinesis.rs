@@ -78,7 +78,7 @@ async fn put(client: Client, stream: Stream, order: Order, numbers: Range<u64>) 
     let mut expected = Vec::new();
     for number in numbers {
         recipe(stream, 7).make(number, &mut record);
-        writer.push(&record.key, &record.payload).await.unwrap();
+        writer.push(&record).await.unwrap();
         expected.push((String::from_utf8(record.key.clone()).unwrap(), base64(&record.payload)));
     }
     writer.finish().await.unwrap();
@@ -127,7 +127,7 @@ fn by_key(records: &[(String, String)]) -> BTreeMap<&str, Vec<&str>> {
 async fn a_stream_that_does_not_exist_is_named() {
     let (client, _service) = serve().await;
     let mut writer = KinesisWriter::new(client, "t", Order::Any);
-    writer.push(b"1", b"{}").await.unwrap();
+    writer.push(&Record { key: b"1".into(), payload: b"{}".into() }).await.unwrap();
     let error = writer.finish().await.unwrap_err();
     assert_eq!((error.kind(), error.message()), (Kind::Undefined, "stream \"t\" does not exist"));
 }
