@@ -1,6 +1,7 @@
 //! The connections to the catalog store, and how long its answers are waited for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -21,12 +22,16 @@ struct Shared {
     address: Address,
     pool: RwLock<AnyPool>,
     answer_timeout: Duration,
+    /// How often nothing came back.
+    silences: AtomicU64,
+    /// Nothing came back the last time.
+    is_silent: AtomicBool,
 }
 
 impl Connections {
     pub fn new(address: Address, answer_timeout: Duration) -> Connections {
         let pool = RwLock::new(address.pool());
-        Connections(Arc::new(Shared { address, pool, answer_timeout }))
+        Connections(Arc::new(Shared { address, pool, answer_timeout, silences: AtomicU64::new(0), is_silent: AtomicBool::new(false) }))
     }
 
     pub fn pool(&self) -> AnyPool {
@@ -39,13 +44,35 @@ impl Connections {
     pub async fn answer<T>(&self, call: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T> {
         match timeout(self.0.answer_timeout, call).await {
             // The pool tests a connection before it gives it out: where that is the one that was cut off, this is all that is heard of it.
-            Ok(Err(sqlx::Error::PoolTimedOut)) => Err(no_answer(ACQUIRE_TIMEOUT)),
-            Ok(answer) => Ok(answer?),
+            Ok(Err(sqlx::Error::PoolTimedOut)) => Err(self.fell_silent(ACQUIRE_TIMEOUT)),
+            Ok(answer) => {
+                self.0.is_silent.store(false, Ordering::SeqCst);
+                Ok(answer?)
+            }
             Err(_) => {
                 // The pool tests a connection that comes back to it, and would wait as long for that: it is left to itself.
                 *self.0.pool.write() = self.0.address.pool();
-                Err(no_answer(self.0.answer_timeout))
+                Err(self.fell_silent(self.0.answer_timeout))
             }
+        }
+    }
+
+    fn fell_silent(&self, limit: Duration) -> Error {
+        self.0.silences.fetch_add(1, Ordering::SeqCst);
+        self.0.is_silent.store(true, Ordering::SeqCst);
+        no_answer(limit)
+    }
+
+    /// For `check_heard_since`.
+    pub fn silences(&self) -> u64 {
+        self.0.silences.load(Ordering::SeqCst)
+    }
+
+    /// Errors: since there were so many silences, somebody asked the store and heard nothing, and nobody has heard of it again.
+    pub fn check_heard_since(&self, silences: u64) -> Result<()> {
+        match self.0.is_silent.load(Ordering::SeqCst) && self.silences() > silences {
+            true => Err(no_answer(self.0.answer_timeout)),
+            false => Ok(()),
         }
     }
 }

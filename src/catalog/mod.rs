@@ -96,7 +96,7 @@ impl Catalog {
 
     /// Takes up what other nodes committed.
     pub async fn refresh(&self) -> Result<Arc<Snapshot>> {
-        let _turn = self.0.turn.lock().await;
+        let _turn = self.turn().await?;
         let current = self.snapshot();
         match self.0.store.generation().await? == current.generation() {
             true => Ok(current),
@@ -120,8 +120,17 @@ impl Catalog {
         self.0.key.seal(id, text)
     }
 
-    async fn write(&self, plan: impl FnOnce(&Snapshot) -> Result<Vec<Change>>) -> Result<Arc<Snapshot>> {
+    /// Whoever waits while the one before hears nothing from the store is told the same then: were each to find out by itself, the last of
+    /// many would wait for all of them.
+    async fn turn(&self) -> Result<OwnedMutexGuard<()>> {
+        let connections = &self.0.store.connections;
+        let silences = connections.silences();
         let turn = self.0.turn.clone().lock_owned().await;
+        connections.check_heard_since(silences).map(|()| turn)
+    }
+
+    async fn write(&self, plan: impl FnOnce(&Snapshot) -> Result<Vec<Change>>) -> Result<Arc<Snapshot>> {
+        let turn = self.turn().await?;
         let mut write = self.0.store.begin(self.0.clock.now_micros()).await?;
         let base = self.base_of(&mut write).await?;
         let planned = plan(&base).and_then(|mut changes| {

@@ -14,6 +14,9 @@ use crate::model::{Name, SchemaMode};
 /// So often a table's columns may change under a job that is about to add some.
 const EVOLUTIONS_MAX: u32 = 8;
 
+/// An epoch is committed early when its target gets so many files.
+const FILES_MAX: usize = 10_000;
+
 /// What is known of the table from its definition.
 #[derive(Clone)]
 pub struct TargetSpec {
@@ -115,6 +118,11 @@ impl Target {
             }
         }
         Err(Error::unavailable(format!("the columns of table \"{}\" change faster than they can be followed", self.spec.name)))
+    }
+
+    /// Whether the epoch has enough files. One that names very many would be large in memory, and so would the log.
+    pub fn is_full(&self) -> bool {
+        self.sealed.len() + self.writer.as_ref().map_or(0, TableWriter::file_count) >= FILES_MAX
     }
 
     async fn close_writer(&mut self) -> Result<()> {

@@ -171,7 +171,7 @@ impl Table {
             let ours = CommitFile { version: snapshot.next_version(), actions };
             let standing = self.put_for_sure(&ours).await?;
             let written = standing.commit_id() == Some(commit_id.as_str());
-            snapshot = Arc::new(snapshot.after(&standing)?);
+            snapshot = Arc::new(self.with_commit(&snapshot, &standing)?);
             self.learn(snapshot.clone());
             if written {
                 return Ok(Advanced::To(standing.version));
@@ -230,8 +230,9 @@ impl Table {
 fn operation_metrics(actions: &[Action]) -> Option<Value> {
     let removed = actions.iter().filter_map(|action| action.remove.as_ref());
     let added = actions.iter().filter_map(|action| action.add.as_ref());
-    let (removed_files, removed_bytes) = removed.fold((0u64, 0i64), |(n, bytes), file| (n + 1, bytes + file.size.unwrap_or(0)));
-    let (added_files, added_bytes) = added.fold((0u64, 0i64), |(n, bytes), file| (n + 1, bytes + file.size));
+    let (removed_files, removed_bytes) =
+        removed.fold((0u64, 0i64), |(n, bytes), file| (n + 1, bytes.saturating_add(file.size.unwrap_or(0))));
+    let (added_files, added_bytes) = added.fold((0u64, 0i64), |(n, bytes), file| (n + 1, bytes.saturating_add(file.size)));
     (removed_files > 0).then(|| {
         json!({
             "numRemovedFiles": removed_files.to_string(),
@@ -272,4 +273,20 @@ pub(super) fn changed_column<'a>(then: &'a Schema, now: &Schema) -> Option<&'a s
 
 fn changed_by_others(detail: String) -> Error {
     Error::state("the table was changed by another engine").with_detail(detail).with_hint("write to it anew, as it is now")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lake::log::action::Remove;
+
+    #[test]
+    fn metrics_of_huge_files_do_not_overflow() {
+        let add: Add = serde_json::from_value(json!({ "path": "f", "size": i64::MAX, "dataChange": true })).unwrap();
+        let remove: Remove = serde_json::from_value(json!({ "path": "f", "size": i64::MAX, "dataChange": true })).unwrap();
+        let actions = [Action::add(add.clone()), Action::add(add), Action::remove(remove.clone()), Action::remove(remove)];
+        let metrics = operation_metrics(&actions).unwrap();
+        assert_eq!((&metrics["numAddedFiles"], &metrics["numAddedBytes"]), (&json!("2"), &json!(i64::MAX.to_string())));
+        assert_eq!((&metrics["numRemovedFiles"], &metrics["numRemovedBytes"]), (&json!("2"), &json!(i64::MAX.to_string())));
+    }
 }

@@ -1,4 +1,5 @@
-//! A local folder that keeps its word when the power fails: before a write is answered, the bytes are on the disk, and the name too.
+//! A local folder that keeps its word when the power fails: before a write is answered, the bytes are on the disk, and the name too. When
+//! the folder itself is gone, nothing is answered (`root_folder`).
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,7 +11,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
@@ -19,6 +21,7 @@ use object_store::{
 };
 use parking_lot::Mutex;
 
+use super::root_folder::RootFolder;
 use crate::model::id::unique_token;
 
 /// Makes the folder that a lake is in, if it is not there, and gives its full path.
@@ -30,7 +33,8 @@ pub fn make(folder: &FilePath) -> io::Result<PathBuf> {
     Ok(folder)
 }
 
-/// `LocalFileSystem` from the file system's root on, with syncs.
+/// `LocalFileSystem` from the file system's root on, with syncs. A write looks first whether the lake's folder is there, for it would be
+/// made anew; what was read is believed if it is there afterwards.
 #[derive(Debug)]
 pub struct DurableFolder {
     files: LocalFileSystem,
@@ -38,20 +42,37 @@ pub struct DurableFolder {
 }
 
 impl DurableFolder {
-    /// `root` is the folder that all objects are in. It exists.
-    pub fn new(root: PathBuf) -> DurableFolder {
-        DurableFolder { files: LocalFileSystem::new(), disk: Arc::new(Disk { root, named: Mutex::default() }) }
+    /// `root` is the folder that all objects are in. It exists, and is remembered.
+    pub fn open(root: PathBuf) -> io::Result<DurableFolder> {
+        let root = RootFolder::open(root)?;
+        Ok(DurableFolder { files: LocalFileSystem::new(), disk: Arc::new(Disk { root, named: Mutex::default() }) })
     }
 
-    /// Gives a staged file its name. Its bytes are on the disk by then: a power failure leaves no name with half of a file behind it.
+    /// Gives a staged file its name. Its bytes are on the disk by then: a power failure leaves no name with half of a file behind it. A
+    /// file that was staged in another folder gets none.
     async fn place(&self, staged: &Path, location: &Path, mode: PutMode) -> Result<()> {
         let staged_file = self.files.path_to_filesystem(staged)?;
         blocking(move || File::open(staged_file)?.sync_all()).await?;
+        self.disk.root.check().await?;
         match mode {
             PutMode::Create => self.files.copy_opts(staged, location, CopyOptions::new().with_mode(CopyMode::Create)).await?,
             PutMode::Overwrite | PutMode::Update(_) => self.files.rename(staged, location).await?,
         }
         self.disk.keep_name(self.files.path_to_filesystem(location)?).await
+    }
+
+    /// What was read, if the lake's folder is there: without it, "not found" would not be true.
+    async fn believed<T: Send>(&self, read: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        let outcome = read.await;
+        self.disk.root.check().await?;
+        outcome
+    }
+
+    /// The same for a list, which ends with an error if it cannot be believed.
+    fn believed_list(&self, listed: BoxStream<'static, Result<ObjectMeta>>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let root = self.disk.root.clone();
+        let checked = stream::once(async move { root.check().await });
+        listed.chain(checked.try_filter_map(|()| std::future::ready(Ok(None)))).boxed()
     }
 }
 
@@ -62,6 +83,7 @@ impl ObjectStore for DurableFolder {
             // Refused there: files have no versions.
             return self.files.put_opts(location, payload, opts).await;
         }
+        self.disk.root.check().await?;
         let staged = staged_beside(location);
         let mode = opts.mode.clone();
         let result = self.files.put_opts(&staged, payload, PutOptions { mode: PutMode::Overwrite, ..opts }).await?;
@@ -75,36 +97,43 @@ impl ObjectStore for DurableFolder {
     }
 
     async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        self.disk.root.check().await?;
         let path = self.files.path_to_filesystem(location)?;
         let upload = self.files.put_multipart_opts(location, opts).await?;
         Ok(Box::new(DurableUpload { upload, path, disk: self.disk.clone() }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.files.get_opts(location, options).await
+        self.believed(self.files.get_opts(location, options)).await
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        self.files.get_ranges(location, ranges).await
+        self.believed(self.files.get_ranges(location, ranges)).await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.files.delete_stream(locations)
+        let root = self.disk.root.clone();
+        let checked = locations.and_then(move |location| {
+            let root = root.clone();
+            async move { root.check().await.map(|()| location) }
+        });
+        self.files.delete_stream(checked.boxed())
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.files.list(prefix)
+        self.believed_list(self.files.list(prefix))
     }
 
     fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.files.list_with_offset(prefix, offset)
+        self.believed_list(self.files.list_with_offset(prefix, offset))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.files.list_with_delimiter(prefix).await
+        self.believed(self.files.list_with_delimiter(prefix)).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.disk.root.check().await?;
         self.files.copy_opts(from, to, options).await?;
         self.disk.keep(self.files.path_to_filesystem(to)?).await
     }
@@ -112,7 +141,7 @@ impl ObjectStore for DurableFolder {
 
 impl fmt::Display for DurableFolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DurableFolder({})", self.disk.root.display())
+        write!(f, "DurableFolder({})", self.disk.root.path().display())
     }
 }
 
@@ -131,6 +160,7 @@ impl MultipartUpload for DurableUpload {
     }
 
     async fn complete(&mut self) -> Result<PutResult> {
+        self.disk.root.check().await?;
         let result = self.upload.complete().await?;
         self.disk.keep(self.path.clone()).await?;
         Ok(result)
@@ -144,7 +174,7 @@ impl MultipartUpload for DurableUpload {
 /// What of the folder is known to outlive a power failure.
 #[derive(Debug)]
 struct Disk {
-    root: PathBuf,
+    root: RootFolder,
     /// Folders below the root whose own names are on the disk. They are not synced again for each file in them.
     named: Mutex<HashSet<PathBuf>>,
 }
@@ -165,9 +195,9 @@ impl Disk {
 
     fn sync_folders_of(&self, path: &FilePath) -> io::Result<()> {
         let mut newly_named = Vec::new();
-        for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root)) {
+        for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(self.root.path())) {
             sync_folder(folder)?;
-            if folder == self.root || self.named.lock().contains(folder) {
+            if folder == self.root.path() || self.named.lock().contains(folder) {
                 break;
             }
             newly_named.push(folder.to_path_buf());
@@ -201,15 +231,14 @@ async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> Res
 
 #[cfg(test)]
 mod tests {
-    use futures::TryStreamExt;
-
     use super::*;
+    use crate::error::{Error as OurError, Kind};
 
     fn open() -> (tempfile::TempDir, DurableFolder, Path) {
         let folder = tempfile::tempdir().unwrap();
         let root = std::fs::canonicalize(folder.path()).unwrap();
         let path = Path::from_absolute_path(&root).unwrap();
-        (folder, DurableFolder::new(root), path)
+        (folder, DurableFolder::open(root).unwrap(), path)
     }
 
     async fn text(store: &DurableFolder, path: &Path) -> String {
@@ -249,5 +278,56 @@ mod tests {
         store.put(&root.clone().join("a").join("b").join("c"), "x".into()).await.unwrap();
         let root = std::fs::canonicalize(folder.path()).unwrap();
         assert_eq!(*store.disk.named.lock(), HashSet::from([root.join("a"), root.join("a/b")]));
+    }
+
+    fn assert_gone<T: fmt::Debug>(outcome: Result<T>) {
+        let error = OurError::from(outcome.unwrap_err());
+        assert_eq!(error.kind(), Kind::Unavailable, "{error:?}");
+        assert!(error.message().starts_with("the lake's folder is not what it was when the server began"), "{error:?}");
+        assert!(error.hint().is_some());
+    }
+
+    async fn assert_nothing_is_answered(store: &DurableFolder, root: &Path) {
+        let (known, new) = (root.clone().join("t").join("known"), root.clone().join("t").join("new"));
+        for mode in [PutMode::Create, PutMode::Overwrite] {
+            assert_gone(store.put_opts(&new, "x".into(), PutOptions { mode, ..PutOptions::default() }).await);
+        }
+        assert_gone(store.put_multipart(&new).await);
+        assert_gone(store.get(&known).await.map(drop));
+        assert_gone(store.get_ranges(&known, std::slice::from_ref(&(0..1))).await);
+        assert_gone(store.head(&new).await);
+        assert_gone(store.list(Some(root)).try_collect::<Vec<_>>().await);
+        assert_gone(store.list_with_offset(Some(root), &known).try_collect::<Vec<_>>().await);
+        assert_gone(store.list_with_delimiter(Some(root)).await);
+        assert_gone(store.delete(&known).await);
+        assert_gone(store.copy(&known, &new).await);
+    }
+
+    #[tokio::test]
+    async fn without_its_folder_nothing_is_answered_and_nothing_made() {
+        let (folder, store, root) = open();
+        let known = root.clone().join("t").join("known");
+        store.put(&known, "kept".into()).await.unwrap();
+        let (place, away) = (folder.path(), folder.path().with_extension("away"));
+
+        let mut upload = store.put_multipart(&root.clone().join("t").join("parts")).await.unwrap();
+        upload.put_part("part".into()).await.unwrap();
+        std::fs::rename(place, &away).unwrap();
+        assert_gone(upload.complete().await);
+        assert_nothing_is_answered(&store, &root).await;
+        assert!(!place.exists(), "something was made in its place");
+
+        // A mount point, or the folder of another lake.
+        std::fs::create_dir_all(place.join("t")).unwrap();
+        std::fs::write(place.join("t/known"), "another's").unwrap();
+        assert_nothing_is_answered(&store, &root).await;
+        assert_eq!(std::fs::read_dir(place.join("t")).unwrap().count(), 1);
+        assert_eq!(std::fs::read_to_string(place.join("t/known")).unwrap(), "another's");
+
+        std::fs::remove_dir_all(place).unwrap();
+        std::fs::rename(&away, place).unwrap();
+        assert_eq!(text(&store, &known).await, "kept");
+        store.put(&root.clone().join("t").join("new"), "x".into()).await.unwrap();
+        assert!(matches!(store.get(&root.join("t").join("none")).await, Err(Error::NotFound { .. })));
     }
 }

@@ -1,7 +1,7 @@
 //! What a log says of data files, in columns: gathered from the actions of a commit, or as a checkpoint has them.
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, MapArray, RecordBatch, RecordBatchOptions, StringArray, StructArray};
-use arrow::compute::cast;
+use arrow::compute::{cast, min};
 use arrow::datatypes::{DataType, Int32Type, Int64Type};
 use arrow::json::LineDelimitedWriter;
 
@@ -23,17 +23,17 @@ pub struct FileColumns {
 }
 
 impl FileColumns {
-    pub fn of_adds(adds: &[&Add], partition_columns: &[String]) -> FileColumns {
+    pub fn of_adds(adds: &[&Add], partition_columns: &[String]) -> Result<FileColumns> {
         let value = |add: &Add, column: &String| add.partition_values.get(column).cloned().flatten();
-        let vector = |add: &&Add| add.deletion_vector.as_ref().map(DeletionVector::unique_id);
-        FileColumns {
+        let vector = |add: &&Add| add.deletion_vector.as_ref().map(DeletionVector::unique_id).transpose();
+        Ok(FileColumns {
             paths: StringArray::from_iter_values(adds.iter().map(|add| &add.path)),
             sizes: Int64Array::from_iter_values(adds.iter().map(|add| add.size)),
             modified: Int64Array::from_iter_values(adds.iter().map(|add| add.modification_time)),
-            vectors: adds.iter().map(vector).collect(),
+            vectors: adds.iter().map(vector).collect::<Result<_>>()?,
             partition_values: partition_columns.iter().map(|column| adds.iter().map(|add| value(add, column)).collect()).collect(),
             stats: adds.iter().map(|add| add.stats_text()).collect(),
-        }
+        })
     }
 
     /// `add` is the column of that name of a checkpoint, without the rows in which it is null.
@@ -41,12 +41,13 @@ impl FileColumns {
         let paths = typed(add, "path", &DataType::Utf8)?.filter(|paths| paths.null_count() == 0);
         let sizes = typed(add, "size", &DataType::Int64)?.filter(|sizes| sizes.null_count() == 0);
         let (Some(paths), Some(sizes)) = (paths, sizes) else { return Err(incomplete()) };
+        let sizes = file_sizes(sizes.as_primitive())?;
         let modified = typed(add, "modificationTime", &DataType::Int64)?;
         let modified = modified.map_or_else(|| vec![None; add.len()].into(), |modified| modified.as_primitive::<Int64Type>().clone());
         let values = add.column_by_name("partitionValues").and_then(|values| values.as_map_opt());
         Ok(FileColumns {
             paths: paths.as_string().clone(),
-            sizes: sizes.as_primitive().clone(),
+            sizes,
             modified: modified.iter().map(Option::unwrap_or_default).map(Some).collect(),
             vectors: vector_ids(add)?,
             partition_values: partition_columns.iter().map(|column| partition_values(values, column, add.len())).collect::<Result<_>>()?,
@@ -84,9 +85,9 @@ pub fn vector_ids(action: &StructArray) -> Result<StringArray> {
         let is_there = vectors.is_valid(row) && kinds.is_valid(row) && paths.is_valid(row);
         let offsets = offsets.as_ref().map(|offsets| offsets.as_primitive::<Int32Type>());
         let offset = offsets.filter(|offsets| offsets.is_valid(row)).map(|offsets| offsets.value(row));
-        is_there.then(|| DeletionVector::id_of(kinds.value(row), paths.value(row), offset))
+        is_there.then(|| DeletionVector::id_of(kinds.value(row), paths.value(row), offset)).transpose()
     };
-    Ok((0..action.len()).map(id).collect())
+    (0..action.len()).map(id).collect()
 }
 
 /// A field of an action, cast to what it should be.
@@ -122,6 +123,58 @@ fn as_json(rows: &StructArray) -> Result<StringArray> {
     Ok(texts.collect())
 }
 
+fn file_sizes(sizes: &Int64Array) -> Result<Int64Array> {
+    match min(sizes) {
+        Some(..0) => Err(broken("a checkpoint of the table has files of less than no bytes")),
+        _ => Ok(sizes.clone()),
+    }
+}
+
 fn incomplete() -> Error {
-    Error::data("a checkpoint of the table has files without path or size").with_state(SqlState::DATA_CORRUPTED)
+    broken("a checkpoint of the table has files without path or size")
+}
+
+fn broken(what: &str) -> Error {
+    Error::data(what).with_state(SqlState::DATA_CORRUPTED)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::datatypes::Field;
+
+    use super::*;
+    use crate::error::Kind;
+
+    fn group(columns: Vec<(&str, ArrayRef)>) -> StructArray {
+        let field = |name: &str, column: &ArrayRef| Arc::new(Field::new(name, column.data_type().clone(), true));
+        StructArray::from(columns.into_iter().map(|(name, column)| (field(name, &column), column)).collect::<Vec<_>>())
+    }
+
+    fn sizes(values: Vec<Option<i64>>) -> Result<Int64Array> {
+        let paths: ArrayRef = Arc::new(StringArray::from(vec!["f"; values.len()]));
+        let add = group(vec![("path", paths), ("size", Arc::new(Int64Array::from(values)) as ArrayRef)]);
+        FileColumns::of_checkpoint(&add, &[]).map(|files| files.sizes)
+    }
+
+    #[test]
+    fn each_file_of_a_checkpoint_has_a_size_that_can_be() {
+        assert_eq!(sizes(vec![Some(0), Some(i64::MAX)]).unwrap(), Int64Array::from(vec![0, i64::MAX]));
+        for broken in [vec![Some(1), None], vec![Some(1), Some(-1)]] {
+            assert_eq!(sizes(broken).err().unwrap().kind(), Kind::Data);
+        }
+    }
+
+    #[test]
+    fn a_deletion_vector_elsewhere_is_beyond_us() {
+        let ids = |kinds: Vec<Option<&str>>| {
+            let texts: ArrayRef = Arc::new(StringArray::from(vec!["x"; kinds.len()]));
+            let kinds: ArrayRef = Arc::new(StringArray::from(kinds));
+            let vectors: ArrayRef = Arc::new(group(vec![("storageType", kinds), ("pathOrInlineDv", texts)]));
+            vector_ids(&group(vec![("deletionVector", vectors)]))
+        };
+        assert_eq!(ids(vec![Some("u"), None]).unwrap(), StringArray::from(vec![Some("ux"), None]));
+        assert_eq!(ids(vec![Some("u"), Some("p")]).unwrap_err().kind(), Kind::Unsupported);
+    }
 }

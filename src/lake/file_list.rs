@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, Int64Array, RecordBatch, StringArray, UInt64Array, new_null_array,
 };
-use arrow::compute::{concat, filter_record_batch, sum};
+use arrow::compute::{concat, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, UInt64Type};
 
 use super::file_columns::FileColumns;
@@ -127,7 +127,7 @@ impl FileList {
     }
 
     pub fn append(&mut self, adds: &[&Add]) -> Result<()> {
-        self.append_columns(&FileColumns::of_adds(adds, &self.shape.partition_columns))
+        self.append_columns(&FileColumns::of_adds(adds, &self.shape.partition_columns)?)
     }
 
     pub fn append_columns(&mut self, files: &FileColumns) -> Result<()> {
@@ -171,7 +171,7 @@ impl FileList {
 
 impl Chunk {
     pub fn of(adds: &[&Add], shape: &Shape) -> Result<Chunk> {
-        Chunk::of_columns(&FileColumns::of_adds(adds, &shape.partition_columns), shape)
+        Chunk::of_columns(&FileColumns::of_adds(adds, &shape.partition_columns)?, shape)
     }
 
     fn of_columns(files: &FileColumns, shape: &Shape) -> Result<Chunk> {
@@ -259,6 +259,7 @@ impl Chunk {
         spelled.filter(|spelled| spelled.is_valid(file)).map_or_else(|| self.path(file), |spelled| spelled.value(file))
     }
 
+    /// Never below zero.
     pub fn size(&self, file: usize) -> i64 {
         self.integers(SIZE).expect("every chunk has sizes").value(file)
     }
@@ -268,7 +269,7 @@ impl Chunk {
         self.integers(MODIFIED).expect("every chunk has times").value(file)
     }
 
-    /// The rows of each file, where known.
+    /// The rows of each file, where known. Never below zero.
     pub fn rows(&self) -> Option<&Int64Array> {
         self.integers(ROWS)
     }
@@ -295,8 +296,8 @@ impl Chunk {
         let uncounted = self.rows().map_or(self.len(), Array::null_count);
         Totals {
             files,
-            bytes: self.integers(SIZE).and_then(sum).unwrap_or(0) as u64,
-            rows: self.rows().and_then(sum).unwrap_or(0) as u64,
+            bytes: self.integers(SIZE).map_or(0, total),
+            rows: self.rows().map_or(0, total),
             files_without_row_count: uncounted as u64,
             files_with_deletion_vector: vectors as u64,
         }
@@ -310,19 +311,24 @@ impl Chunk {
 impl Totals {
     pub fn add(&mut self, more: Totals) {
         self.files += more.files;
-        self.bytes += more.bytes;
-        self.rows += more.rows;
+        self.bytes = self.bytes.saturating_add(more.bytes);
+        self.rows = self.rows.saturating_add(more.rows);
         self.files_without_row_count += more.files_without_row_count;
         self.files_with_deletion_vector += more.files_with_deletion_vector;
     }
 
     fn subtract(&mut self, less: Totals) {
         self.files -= less.files;
-        self.bytes -= less.bytes;
-        self.rows -= less.rows;
+        self.bytes = self.bytes.saturating_sub(less.bytes);
+        self.rows = self.rows.saturating_sub(less.rows);
         self.files_without_row_count -= less.files_without_row_count;
         self.files_with_deletion_vector -= less.files_with_deletion_vector;
     }
+}
+
+/// Of numbers that are not below zero, but may be any: a log says what it likes.
+fn total(numbers: &Int64Array) -> u64 {
+    numbers.iter().flatten().fold(0u64, |sum, number| sum.saturating_add(number.unsigned_abs()))
 }
 
 /// Partition values stand in the log as text; an empty text means null, whatever the type.

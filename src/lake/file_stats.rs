@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringArray, StructArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray, StructArray};
+use arrow::compute::kernels::cmp::lt;
 use arrow::compute::kernels::numeric::add_wrapping;
 use arrow::datatypes::{DataType, Field, Fields, Int64Type, Schema, TimeUnit, TimestampMicrosecondType};
 use arrow::json::ReaderBuilder;
@@ -17,11 +18,12 @@ const TIMESTAMP_CUT_MICROS: i64 = 999;
 
 /// One row per file.
 pub struct FileStats {
+    /// Not below zero.
     pub rows: ArrayRef,
     pub columns: Vec<ColumnStats>,
 }
 
-/// Null where it is not known. Bounds need not be tight: no value is outside of them, that is all.
+/// Null where it is not known. `nulls` are not below zero. Bounds need not be tight: no value is outside of them, that is all.
 pub struct ColumnStats {
     pub name: String,
     pub min: ArrayRef,
@@ -49,12 +51,13 @@ pub fn parse(texts: &StringArray, table: &Schema) -> Result<FileStats> {
     };
     let group = |name: &str| parsed.column_by_name(name).map(|group| group.as_struct());
     let (Some(min), Some(max), Some(nulls)) = (group("minValues"), group("maxValues"), group("nullCount")) else {
-        return Ok(FileStats { rows: parsed.column(0).clone(), columns: Vec::new() });
+        return Ok(FileStats { rows: counts(parsed.column(0))?, columns: Vec::new() });
     };
     let columns = min.fields().iter().enumerate().map(|(i, field)| {
-        Ok(ColumnStats { name: field.name().clone(), min: child(min, i)?, max: raise(child(max, i)?)?, nulls: child(nulls, i)? })
+        let (max, nulls) = (raise(child(max, i)?)?, counts(&child(nulls, i)?)?);
+        Ok(ColumnStats { name: field.name().clone(), min: child(min, i)?, max, nulls })
     });
-    Ok(FileStats { rows: parsed.column(0).clone(), columns: columns.collect::<Result<_>>()? })
+    Ok(FileStats { rows: counts(parsed.column(0))?, columns: columns.collect::<Result<_>>()? })
 }
 
 fn stats_schema(table: &Schema) -> Schema {
@@ -97,10 +100,19 @@ fn child(group: &StructArray, index: usize) -> Result<ArrayRef> {
     }
 }
 
+/// What is below zero is no count.
+fn counts(told: &ArrayRef) -> Result<ArrayRef> {
+    let impossible = lt(told, &Int64Array::new_scalar(0))?;
+    match impossible.true_count() {
+        0 => Ok(told.clone()),
+        _ => Ok(arrow::compute::nullif(told, &impossible)?),
+    }
+}
+
 fn raise(max: ArrayRef) -> Result<ArrayRef> {
     let DataType::Timestamp(TimeUnit::Microsecond, zone) = max.data_type() else { return Ok(max) };
     let micros = max.as_primitive::<TimestampMicrosecondType>().reinterpret_cast::<Int64Type>();
-    let raised = add_wrapping(&micros, &arrow::array::Int64Array::new_scalar(TIMESTAMP_CUT_MICROS))?;
+    let raised = add_wrapping(&micros, &Int64Array::new_scalar(TIMESTAMP_CUT_MICROS))?;
     let raised = raised.as_primitive::<Int64Type>().reinterpret_cast::<TimestampMicrosecondType>();
     Ok(Arc::new(raised.with_timezone_opt(zone.clone())))
 }

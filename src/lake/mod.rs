@@ -14,6 +14,7 @@
 
 mod durable_folder;
 mod root;
+mod root_folder;
 mod stores;
 
 /// For tests; a debug build of the server has it too.
@@ -38,6 +39,7 @@ mod file_list;
 mod file_stats;
 
 mod noting_store;
+mod open_files;
 mod writer;
 
 mod scan;

@@ -9,10 +9,10 @@ use chrono::{DateTime, Utc};
 use super::file_keys::{FileKey, FileKeys};
 use super::file_list::{FileList, Shape, Totals};
 use super::log::CommitFile;
-use super::log::action::{Action, Add, Metadata, Protocol, Remove, data_path};
+use super::log::action::{Action, Add, DeletionVector, Metadata, Protocol, Remove, data_path};
 use super::log::checkpoint::CheckpointFiles;
 use super::schema;
-use crate::error::Result;
+use crate::error::{Error, Result, SqlState};
 
 #[derive(Debug, Clone)]
 pub struct Snapshot {
@@ -43,13 +43,16 @@ impl Snapshot {
     /// As a checkpoint has it.
     pub(super) fn of_checkpoint(version: i64, checkpoint: CheckpointFiles) -> Result<Snapshot> {
         let mut snapshot = Snapshot::absent();
-        snapshot.take_table_actions(&checkpoint.table_actions)?;
+        for (body, actions) in checkpoint.bodies.iter().zip(&checkpoint.table_actions) {
+            body.guarded(|| snapshot.take_table_actions(actions))?;
+        }
+        let first = checkpoint.bodies.first().expect("a checkpoint has an object");
+        first.guarded(|| snapshot.come_to(version))?;
         let partition_columns = snapshot.partition_columns().to_vec();
         // One by one, so that what was read is not held beside what was made of it.
         for body in checkpoint.bodies {
-            body.for_each_files(&partition_columns, |files| snapshot.files.append_columns(files))?;
+            body.guarded(|| body.for_each_files(&partition_columns, |files| snapshot.files.append_columns(files)))?;
         }
-        snapshot.version = Some(version);
         snapshot.last_rewrite = Some(version);
         Ok(snapshot)
     }
@@ -93,6 +96,7 @@ impl Snapshot {
         self.last_rewrite > version
     }
 
+    /// There always is one: see `come_to`.
     pub(super) fn next_version(&self) -> i64 {
         self.version.map_or(0, |version| version + 1)
     }
@@ -142,14 +146,28 @@ impl Snapshot {
         // Data files that we wrote have names that were never used before, so that they cannot stand in the list already.
         let adds_may_repeat = commit.commit_id().is_none();
         next.take_table_actions(&commit.actions)?;
+        next.come_to(commit.version)?;
         next.take_removes(&commit.actions, adds_may_repeat)?;
-        next.take_adds(&commit.actions)?;
-        next.version = Some(commit.version);
+        next.files.append(&commit.added()?)?;
         if commit.changes_rows() && !commit.is_blind_append() {
             next.last_rewrite = Some(commit.version);
         }
         next.last_commit_millis = commit.timestamp();
         Ok(next)
+    }
+
+    /// Makes it one of this version, which has said all that it says of the table.
+    ///
+    /// Errors: `Data` if nobody knows what the table is, or there could be no version after it.
+    fn come_to(&mut self, version: i64) -> Result<()> {
+        if self.metadata.is_none() {
+            return Err(broken("the table's log does not say what the table is", format!("version {version} has no metadata")));
+        }
+        if version == i64::MAX {
+            return Err(broken("the table's log has come to its end", format!("there can be no version after {version}")));
+        }
+        self.version = Some(version);
+        Ok(())
     }
 
     fn take_table_actions(&mut self, actions: &[Action]) -> Result<()> {
@@ -174,21 +192,24 @@ impl Snapshot {
         let repeated = actions.iter().filter_map(|action| action.add.as_ref()).filter(|_| adds_may_repeat).map(Add::key);
         self.files.remove(&removed.chain(repeated).collect::<Result<FileKeys>>()?)
     }
+}
 
-    fn take_adds(&mut self, actions: &[Action]) -> Result<()> {
-        let adds: Vec<_> = actions.iter().filter_map(|action| action.add.as_ref()).collect();
-        self.files.append(&adds)
-    }
+fn broken(what: &str, detail: String) -> Error {
+    Error::data(what).with_state(SqlState::DATA_CORRUPTED).with_detail(detail)
 }
 
 impl Add {
     pub(super) fn key(&self) -> Result<FileKey> {
-        Ok(FileKey { path: data_path(&self.path)?.into(), vector: self.deletion_vector.as_ref().map(|vector| vector.unique_id()) })
+        key(&self.path, self.deletion_vector.as_ref())
     }
 }
 
 impl Remove {
     pub(super) fn key(&self) -> Result<FileKey> {
-        Ok(FileKey { path: data_path(&self.path)?.into(), vector: self.deletion_vector.as_ref().map(|vector| vector.unique_id()) })
+        key(&self.path, self.deletion_vector.as_ref())
     }
+}
+
+fn key(path: &str, vector: Option<&DeletionVector>) -> Result<FileKey> {
+    Ok(FileKey { path: data_path(path)?.into(), vector: vector.map(DeletionVector::unique_id).transpose()? })
 }

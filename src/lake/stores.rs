@@ -22,9 +22,10 @@ const REGION_DEFAULT: &str = "us-east-1";
 
 pub fn open_folder(folder: &str) -> Result<(Arc<dyn ObjectStore>, Url)> {
     let unusable = |error: std::io::Error| Error::unavailable(format!("the lake's folder cannot be used: {folder}")).with_cause(error);
+    // It is there before it is remembered.
     let folder = durable_folder::make(std::path::Path::new(folder)).map_err(unusable)?;
     let root = Url::from_directory_path(&folder).map_err(|()| Error::invalid(format!("'{}' is not a folder", folder.display())))?;
-    Ok((Arc::new(DurableFolder::new(folder)), root))
+    Ok((Arc::new(DurableFolder::open(folder).map_err(unusable)?), root))
 }
 
 pub async fn open_url(root: &str, s3: &S3Config, clock: &Clock) -> Result<(Arc<dyn ObjectStore>, Url)> {

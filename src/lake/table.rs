@@ -10,9 +10,9 @@ use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use super::commit::{Advance, Operation};
-use super::log::Log;
 use super::log::action::{Action, Format, Metadata};
 use super::log::listing::Listing;
+use super::log::{CommitFile, Log};
 use super::root::Lake;
 use super::schema::{same_type, to_delta};
 use super::snapshot::Snapshot;
@@ -110,21 +110,28 @@ impl Table {
         *newest = version.max(*newest);
     }
 
-    /// Makes the table, as version 0.
+    /// Makes the table, as version 0. May be repeated: what was made alike is taken as it is while nothing else has happened to it.
     ///
-    /// Errors: `Duplicate` if it exists, `Invalid` if a partition column is not among the columns.
+    /// Errors: `Duplicate` if another one exists, `Invalid` if a partition column is not among the columns.
     pub async fn create(&self, schema: SchemaRef, partition_by: &[String], name: &str) -> Result<Arc<Snapshot>> {
         let _turn = self.writing.lock().await;
-        if self.follow().await?.version().is_some() {
-            return Err(self.exists_already());
-        }
         let metadata = new_metadata(&schema, partition_by, name, self.now_millis())?;
-        self.advance(Operation::CreateTable, |snapshot| match snapshot.version() {
-            Some(_) => Err(self.exists_already()),
+        let begin = |snapshot: &Snapshot| match snapshot.version() {
             None => Ok(Advance::Write(creation(snapshot, &schema, metadata.clone()))),
-        })
-        .await?;
+            Some(_) if is_as_made(snapshot, &schema, &metadata) => Ok(Advance::Nothing),
+            Some(_) => Err(self.exists_already()),
+        };
+        // All of the log is looked at, whatever is known of it.
+        self.follow().await?;
+        self.advance(Operation::CreateTable, begin).await?;
         self.must_know()
+    }
+
+    /// Whether `create` would not find another table in its way.
+    pub async fn is_free_for(&self, schema: &Schema, partition_by: &[String], name: &str) -> Result<bool> {
+        let snapshot = self.refresh().await?;
+        let metadata = new_metadata(schema, partition_by, name, self.now_millis())?;
+        Ok(snapshot.version().is_none() || is_as_made(&snapshot, schema, &metadata))
     }
 
     /// Gives the table these columns, and makes it with `partition_by` if it does not exist. Columns that it has already are left as they
@@ -165,7 +172,7 @@ impl Table {
         }
         let mut snapshot = known.snapshot;
         while let Some(commit) = self.log.read(snapshot.next_version()).await? {
-            snapshot = Arc::new(snapshot.after(&commit)?);
+            snapshot = Arc::new(self.with_commit(&snapshot, &commit)?);
             self.learn(snapshot.clone());
         }
         self.learn(snapshot.clone());
@@ -250,11 +257,16 @@ impl Table {
         let mut bodies = futures::stream::iter(commits).map(|version| self.log.read(version)).buffered(COMMITS_IN_FLIGHT);
         while let Some(commit) = bodies.try_next().await? {
             match commit {
-                Some(commit) if commit.version == snapshot.next_version() => snapshot = snapshot.after(&commit)?,
+                Some(commit) if commit.version == snapshot.next_version() => snapshot = self.with_commit(&snapshot, &commit)?,
                 _ => return Err(self.has_gap(snapshot.next_version())),
             }
         }
         Ok(snapshot)
+    }
+
+    /// The snapshot after one more commit. What is wrong with that is told with its name.
+    pub(super) fn with_commit(&self, snapshot: &Snapshot, commit: &CommitFile) -> Result<Snapshot> {
+        snapshot.after(commit).map_err(|error| self.log.in_commit(commit.version, error))
     }
 
     fn is_stale(&self, known: &Known) -> bool {
@@ -316,6 +328,14 @@ fn unique_uuid() -> String {
 
 fn creation(absent: &Snapshot, schema: &Schema, metadata: Metadata) -> Vec<Action> {
     vec![Action::protocol(absent.protocol().raised_for(schema)), Action::metadata(metadata)]
+}
+
+/// Whether the table was made with these columns, and so, and nothing has happened to it since.
+fn is_as_made(snapshot: &Snapshot, schema: &Schema, metadata: &Metadata) -> bool {
+    let Some(found) = snapshot.metadata() else { return false };
+    let alike = Metadata { id: found.id.clone(), created_time: found.created_time, ..metadata.clone() };
+    let is_untouched = snapshot.version() == Some(0) && snapshot.totals().files == 0;
+    is_untouched && *found == alike && *snapshot.protocol() == Snapshot::absent().protocol().raised_for(schema)
 }
 
 /// The columns that are wanted and not there, nullable unless the table is yet to be made.

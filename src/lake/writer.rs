@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType, Field, SchemaRef};
-use deltalake::datafile::writer::{DeltaWriter, WriterConfig};
+use deltalake::datafile::writer::WriterConfig;
 use object_store::prefix::PrefixStore;
 
 use super::commit::AddedFile;
 use super::log::action::Add;
 use super::noting_store::NotingStore;
+use super::open_files::{OpenFiles, bytes_of};
 use super::schema::same_type;
 use super::snapshot::Snapshot;
 use super::table::Table;
@@ -26,7 +27,7 @@ const STATISTICS_COLUMNS_MAX: usize = 32;
 /// Writes files for one commit. Dropping it leaves the upload that is under way to the store's own cleaning: better `close` or `abort`.
 pub struct TableWriter {
     schema: SchemaRef,
-    writer: DeltaWriter,
+    files: OpenFiles,
     store: NotingStore,
     /// No file is older.
     begun_millis: i64,
@@ -44,15 +45,15 @@ impl Table {
         let store = NotingStore::new(Arc::new(PrefixStore::new(self.lake.store().clone(), self.path.clone())));
         let config = WriterConfig::new(
             schema.clone(),
-            partition_columns,
+            partition_columns.clone(),
             None,
             NonZeroU64::new(target_file_bytes),
             Some(ROWS_PER_SLICE),
             Default::default(),
             Some(statistics),
         );
-        let writer = DeltaWriter::new(Arc::new(store.clone()), config);
-        Ok(TableWriter { schema, writer, store, begun_millis: self.now_millis(), rows: 0, bytes: 0 })
+        let files = OpenFiles::new(Arc::new(store.clone()), config, &schema, &partition_columns)?;
+        Ok(TableWriter { schema, files, store, begun_millis: self.now_millis(), rows: 0, bytes: 0 })
     }
 }
 
@@ -63,8 +64,8 @@ impl TableWriter {
     pub async fn write(&mut self, batch: RecordBatch) -> Result<()> {
         let batch = conform(&batch, &self.schema)?;
         self.rows += batch.num_rows() as u64;
-        self.bytes += batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0) as u64).sum::<u64>();
-        Ok(self.writer.write(&batch).await?)
+        self.bytes += bytes_of(&batch) as u64;
+        self.files.write(&batch).await
     }
 
     pub fn rows(&self) -> u64 {
@@ -76,22 +77,25 @@ impl TableWriter {
         self.bytes
     }
 
+    /// How many files there are or will be; of a table without partitions, one.
+    pub fn file_count(&self) -> usize {
+        self.files.count()
+    }
+
     /// Finishes all files. They exist when this returns; after an error none does.
     pub async fn close(self) -> Result<Vec<AddedFile>> {
-        match self.writer.close().await {
+        match self.files.close().await {
             Ok(files) => files.into_iter().map(|file| added(serde_json::to_value(file)?, self.begun_millis)).collect(),
             Err(error) => {
                 self.store.take_away().await;
-                Err(error.into())
+                Err(error)
             }
         }
     }
 
     /// Gives the files up, also those that were finished already. What cannot be deleted stays as an orphan, which vacuum finds.
     pub async fn abort(self) {
-        if let Err(error) = self.writer.abort().await {
-            tracing::warn!(%error, "an unfinished upload could not be given up");
-        }
+        self.files.abort().await;
         self.store.take_away().await;
     }
 }

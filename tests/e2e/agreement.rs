@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tokio_postgres::error::SqlState;
 
 use super::story::lines;
+use crate::servers::setting;
 use crate::servers::{Server, Setup, is_abort};
 
 /// How many transfers there are if no time is given.
@@ -84,11 +85,10 @@ enum Until {
 }
 
 impl Until {
-    #[allow(clippy::disallowed_methods)]
     fn of_setting() -> Until {
-        match std::env::var("LAKEWIRE_TRANSFERS_SECONDS") {
-            Ok(seconds) => Until::Time(Instant::now() + Duration::from_secs(seconds.parse().expect("a whole number of seconds"))),
-            Err(_) => Until::Transfers(TRANSFERS),
+        match setting("LAKEWIRE_TRANSFERS_SECONDS") {
+            Some(seconds) => Until::Time(Instant::now() + Duration::from_secs(seconds)),
+            None => Until::Transfers(TRANSFERS),
         }
     }
 

@@ -1,18 +1,21 @@
 //! The main story, over a real Kinesis server and a real S3 server: 100,000 events from two streams, a shard split on the way, the server
 //! killed five times. Every id is in the table once, every broken record among the rejects once, and other readers agree.
+//!
+//! `LAKEWIRE_KINESIS_EVENTS=1000000 cargo test --test main kinesis_to_s3` sends that many, and kills the server at every second percent.
 
 use std::time::Duration;
 
 use super::story::{assert_exact, assert_readers_agree};
+use crate::servers::setting;
 use crate::servers::{KinesisLocal, Ministack, Part, Place, Process, Server, Setup, put_into_kinesis, summary, wait_until};
 
 const SEED: u64 = 7;
-const ROWS_PER_STREAM: u64 = 50_000;
+const EVENTS: u64 = 100_000;
 /// What is in each stream before it is read, so that `CREATE SOURCE` has data to look at.
 const FIRST_ROWS: u64 = 1_000;
 
-/// In the others. What a call costs the Kinesis server grows with the records that are there already.
-const EVENTS_PER_RECORD: u64 = 10;
+/// Events after the first ones share records. What a call costs the Kinesis server grows with those that are there already.
+const RECORDS: u64 = 10_000;
 
 /// A guard, not a measurement.
 const DEADLINE: Duration = Duration::from_secs(900);
@@ -27,12 +30,14 @@ enum Deed {
     SplitAShard,
 }
 
-/// Each stream and the number of its first record.
-const STREAMS: [(&str, u64); 2] = [("pops-eu", 0), ("pops-us", ROWS_PER_STREAM)];
-
 #[tokio::test]
 async fn a_hundred_thousand_events_arrive_once() {
-    let expected = summary(Part { seed: SEED, skip: 0, rows: 2 * ROWS_PER_STREAM });
+    let asked_for = setting("LAKEWIRE_KINESIS_EVENTS");
+    let events = asked_for.unwrap_or(EVENTS).max(EVENTS);
+    let of_each = events / 2;
+    // Each stream and the number of its first event.
+    let streams = [("pops-eu", 0), ("pops-us", of_each)];
+    let expected = summary(Part { seed: SEED, skip: 0, rows: 2 * of_each });
     let (kinesis, s3) = tokio::join!(KinesisLocal::start("pops-eu:2,pops-us:2"), Ministack::start("lake"));
     let mut server = Setup::default().s3(&s3, "s3://lake/warehouse").start().await;
     let folder = server.folder().to_path_buf();
@@ -40,11 +45,11 @@ async fn a_hundred_thousand_events_arrive_once() {
         put_into_kinesis(name, Part { seed: SEED, skip, rows }, per_record, &kinesis, stream, &folder)
     };
 
-    let first = STREAMS.map(|(stream, begin)| put("first-events", stream, begin, FIRST_ROWS, 1));
+    let first = streams.map(|(stream, begin)| put("first-events", stream, begin, FIRST_ROWS, 1));
     all_in(first).await;
     define(&server, &kinesis).await;
-    let rest = STREAMS.map(|(stream, begin)| put("events", stream, begin + FIRST_ROWS, ROWS_PER_STREAM - FIRST_ROWS, EVENTS_PER_RECORD));
-    for (percent, deed) in ON_THE_WAY {
+    let rest = streams.map(|(stream, begin)| put("events", stream, begin + FIRST_ROWS, of_each - FIRST_ROWS, events / RECORDS));
+    for (percent, deed) in on_the_way(asked_for.is_some()) {
         arrived(&mut server, expected.valid * percent / 100).await;
         match deed {
             Deed::Kill => server.restart().await,
@@ -63,6 +68,13 @@ async fn a_hundred_thousand_events_arrive_once() {
     }
     let place = Place::S3 { uri: server.table_location("events").await, server: s3.address() };
     assert_readers_agree(&server, "events", place).await;
+}
+
+fn on_the_way(is_long: bool) -> Vec<(i64, Deed)> {
+    match is_long {
+        true => [(1, Deed::SplitAShard)].into_iter().chain((1..50).map(|half| (2 * half, Deed::Kill))).collect(),
+        false => ON_THE_WAY.to_vec(),
+    }
 }
 
 async fn define(server: &Server, kinesis: &KinesisLocal) {

@@ -22,6 +22,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use case::Case;
 use run::run;
 
+use crate::servers::setting;
+
 /// Cases that run every time.
 const CASES: u64 = 24;
 /// A case waits more than it computes.
@@ -52,12 +54,6 @@ fn one() {
         println!("{:#?}", Case::random(seed));
         all(seed, 1, 1);
     }
-}
-
-#[allow(clippy::disallowed_methods, reason = "a test has no configuration of the server's kind")]
-fn setting(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number, not {text}")))
 }
 
 /// Runs the cases of these seeds. What fails is told with its seed.

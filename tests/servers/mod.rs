@@ -18,6 +18,7 @@ mod gate;
 mod generate;
 mod lakewire;
 mod rows;
+mod setting;
 
 pub use delta_readers::{Place, read_delta};
 pub use gate::Gate;
@@ -29,4 +30,5 @@ pub use ministack::Ministack;
 pub use postgres::Postgres;
 pub use process::{Process, is_abort, lakewire_command};
 pub use rows::{Refusal, Rows};
+pub use setting::setting;
 pub use wait::{DEADLINE, wait_until};

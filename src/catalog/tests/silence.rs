@@ -50,6 +50,20 @@ async fn whoever_waits_is_told() {
 }
 
 #[tokio::test]
+async fn those_who_wait_are_told_together() {
+    let Some(server) = Server::start().await else { return };
+    server.wire.lose(Loss::Everything);
+    let begun = tokio::time::Instant::now();
+    for outcome in futures::future::join_all(["a", "b", "c", "d"].map(|column| server.add(column))).await {
+        assert_eq!(outcome.unwrap_err().message(), "the catalog store does not answer");
+    }
+    assert!(begun.elapsed() < PATIENCE * 2, "{:?}", begun.elapsed());
+    server.wire.lose(Loss::None);
+    server.add("e").await.unwrap();
+    assert_eq!(server.stored().await, ["e"]);
+}
+
+#[tokio::test]
 async fn a_commit_that_was_not_answered_is_found() {
     let Some(server) = Server::start().await else { return };
     server.wire.lose(Loss::CommitAnswer);

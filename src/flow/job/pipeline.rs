@@ -112,7 +112,7 @@ impl Job<'_> {
                 }
                 Found::Nothing => return Ok(false),
             }
-            if self.epoch.is_full() {
+            if self.is_full() {
                 return Ok(true);
             }
         }
@@ -164,8 +164,12 @@ impl Job<'_> {
         self.inputs.has_advanced()
     }
 
+    fn is_full(&self) -> bool {
+        self.epoch.is_full() || self.target.is_full()
+    }
+
     async fn commit_if_due(&mut self) -> Result<()> {
-        match self.is_dirty() && (self.epoch.is_full() || self.epoch.due() <= Instant::now()) {
+        match self.is_dirty() && (self.is_full() || self.epoch.due() <= Instant::now()) {
             true => self.commit().await,
             false => Ok(()),
         }

@@ -193,11 +193,9 @@ fn view_inputs(read: &[ViewInput], object: &Object, catalog: &Snapshot, lake: &L
                 ViewInputFrom::Source(sources - 1)
             }
             Definition::Table(table) => ViewInputFrom::Table(lake.table(&table.location)?),
-            Definition::View(upstream) => ViewInputFrom::View {
-                job: upstream.job,
-                schema: schema_of(upstream),
-                unique: upstream.unique.clone(),
-            },
+            Definition::View(upstream) => {
+                ViewInputFrom::View { job: upstream.job, schema: schema_of(upstream), unique: upstream.unique.clone() }
+            }
             _ => return Err(Error::internal(format!("{object} reads {read}, which is no relation"))),
         };
         inputs.push(ViewInputSpec { id: read.id, name: read.name.clone(), columns: input.columns.clone(), from });

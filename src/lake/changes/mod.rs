@@ -186,9 +186,9 @@ impl Files {
                 .with_detail(format!("version {} has deletion vectors, or the table has column mapping", commit.version))
                 .with_hint("have the other engine write the table without them (delta.enableDeletionVectors = false)"));
         }
-        let added = commit.actions.iter().filter_map(|action| action.add.as_ref()).collect::<Vec<_>>();
+        let added = commit.added()?;
         let mut removed = Vec::new();
-        for remove in commit.actions.iter().filter_map(|action| action.remove.as_ref()) {
+        for remove in commit.removed()? {
             removed.push(self.as_it_was(remove).await?);
         }
         let (added, removed) = (self.chunk(&added)?, self.chunk(&removed.iter().collect::<Vec<_>>())?);

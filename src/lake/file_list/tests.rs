@@ -72,3 +72,21 @@ fn a_column_that_came_later_is_unknown_before() {
     let y = list.chunks()[0].column(Kind::Min, &Field::new("y", DataType::Int64, true)).unwrap();
     assert_eq!(y.as_primitive::<Int64Type>(), &Int64Array::from(vec![None, Some(5)]));
 }
+
+#[test]
+fn numbers_that_cannot_be_are_unknown_and_huge_ones_add_up() {
+    let stats = |rows: i64, nulls: i64| format!(r#"{{"numRecords":{rows},"nullCount":{{"id":{nulls}}}}}"#);
+    let huge = |n: usize, stats: &str| Add { size: i64::MAX, ..add(n, Some(stats)) };
+    let mut list = FileList::empty(shape());
+    let files: Vec<_> = (0..4).map(|n| huge(n, &stats(i64::MAX, i64::MAX))).chain([huge(4, &stats(-9, -1))]).collect();
+    list.append(&files.iter().collect::<Vec<_>>()).unwrap();
+    let nulls = list.chunks()[0].column(Kind::Nulls, list.shape().table.field(0)).unwrap();
+    assert_eq!(nulls.as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), [&[Some(i64::MAX); 4][..], &[None]].concat());
+    let totals = list.totals();
+    assert_eq!((totals.files, totals.bytes, totals.rows, totals.files_without_row_count), (5, u64::MAX, u64::MAX, 1));
+
+    list.append(&[&huge(5, &stats(i64::MAX, 0))]).unwrap();
+    let gone = (0..6).map(|n| FileKey { path: format!("day=2024-01-01/f{n}.parquet"), vector: None });
+    list.remove(&gone.collect()).unwrap();
+    assert_eq!(list.totals().files, 0);
+}

@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 
 use object_store::path::Path;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
+
+/// The storage type of a deletion vector that is named by a whole path or URL.
+const ABSOLUTE: &str = "p";
 
 /// One line of a commit, or one row of a checkpoint: exactly one field is set, or none if the action does not concern us.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -37,6 +41,8 @@ pub struct Add {
     pub path: String,
     #[serde(default)]
     pub partition_values: BTreeMap<String, Option<String>>,
+    /// Bytes, never below zero.
+    #[serde(deserialize_with = "file_size")]
     pub size: i64,
     #[serde(default)]
     pub modification_time: i64,
@@ -66,7 +72,8 @@ pub struct Remove {
     pub extended_file_metadata: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition_values: Option<BTreeMap<String, Option<String>>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Bytes. A size that cannot be is as good as none: nobody has to read the file any more.
+    #[serde(default, deserialize_with = "known_size", skip_serializing_if = "Option::is_none")]
     pub size: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_vector: Option<DeletionVector>,
@@ -205,6 +212,17 @@ fn changes_data() -> bool {
     true
 }
 
+fn file_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    match i64::deserialize(deserializer)? {
+        size @ 0.. => Ok(size),
+        size => Err(D::Error::custom(format!("a file cannot have {size} bytes"))),
+    }
+}
+
+fn known_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    Ok(Option::<i64>::deserialize(deserializer)?.filter(|size| *size >= 0))
+}
+
 impl Add {
     /// The statistics' JSON text, wherever it stands.
     pub fn stats_text(&self) -> Option<std::borrow::Cow<'_, str>> {
@@ -218,23 +236,79 @@ impl Add {
 
 impl DeletionVector {
     /// What tells two deletion vectors of one file apart, as the protocol derives it.
-    pub fn unique_id(&self) -> String {
+    ///
+    /// Errors: `Unsupported` if it is not in the table's folder.
+    pub fn unique_id(&self) -> Result<String> {
         DeletionVector::id_of(&self.storage_type, &self.path_or_inline_dv, self.offset)
     }
 
-    pub fn id_of(storage_type: &str, path_or_inline_dv: &str, offset: Option<i32>) -> String {
-        match offset {
-            Some(offset) => format!("{storage_type}{path_or_inline_dv}@{offset}"),
-            None => format!("{storage_type}{path_or_inline_dv}"),
+    pub fn id_of(storage_type: &str, path_or_inline_dv: &str, offset: Option<i32>) -> Result<String> {
+        match (storage_type, offset) {
+            (ABSOLUTE, _) => Err(outside("deletion vectors", path_or_inline_dv)),
+            (_, Some(offset)) => Ok(format!("{storage_type}{path_or_inline_dv}@{offset}")),
+            (_, None) => Ok(format!("{storage_type}{path_or_inline_dv}")),
         }
     }
 }
 
 /// The path below the table's folder that a log's `path` means.
+///
+/// Errors: `Unsupported` if it leads elsewhere, `Data` if it is none, or that of the folder itself.
 pub fn data_path(encoded: &str) -> Result<Path> {
     if encoded.starts_with('/') || encoded.contains("://") {
-        return Err(Error::unsupported("the table names data files outside its own folder").with_detail(format!("one is {encoded}")));
+        return Err(outside("data files", encoded));
     }
-    Path::from_url_path(encoded)
-        .map_err(|error| Error::data(format!("the table's log has a path that cannot be read: {encoded}")).with_cause(error))
+    let unreadable =
+        || Error::data(format!("the table's log has a path that cannot be read: {encoded}")).with_state(SqlState::DATA_CORRUPTED);
+    match Path::from_url_path(encoded) {
+        Ok(path) if path.is_root() => Err(unreadable().with_detail("it is the table's own folder")),
+        Ok(path) => Ok(path),
+        Err(error) => Err(unreadable().with_cause(error)),
+    }
+}
+
+fn outside(what: &str, path: &str) -> Error {
+    Error::unsupported(format!("the table names {what} outside its own folder")).with_detail(format!("one is {path}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::error::Kind;
+
+    fn add(size: i64, vector: Value) -> serde_json::Result<Add> {
+        serde_json::from_value(json!({ "path": "f", "size": size, "dataChange": true, "deletionVector": vector }))
+    }
+
+    #[test]
+    fn a_file_has_no_less_than_no_bytes() {
+        assert_eq!(add(0, Value::Null).unwrap().size, 0);
+        assert!(add(-1, Value::Null).unwrap_err().to_string().contains("-1 bytes"));
+        let removed = |size: i64| serde_json::from_value::<Remove>(json!({ "path": "f", "size": size })).unwrap().size;
+        assert_eq!((removed(7), removed(-1)), (Some(7), None));
+    }
+
+    #[test]
+    fn a_path_is_one_below_the_folder() {
+        assert_eq!(data_path("kind=a%20b/f%2525").unwrap().as_ref(), "kind=a b/f%25");
+        for broken in ["", "%2F", ".", "..", "a//b", "../x", "%2e%2e/x", "%ff"] {
+            assert_eq!(data_path(broken).unwrap_err().kind(), Kind::Data, "{broken}");
+        }
+        for elsewhere in ["/", "/etc/passwd", "s3://bucket/x"] {
+            assert_eq!(data_path(elsewhere).unwrap_err().kind(), Kind::Unsupported, "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn a_deletion_vector_is_in_the_folder_too() {
+        let id = |kind: &str, offset: Value| {
+            let vector = json!({ "storageType": kind, "pathOrInlineDv": "x", "offset": offset, "sizeInBytes": 1, "cardinality": 1 });
+            add(1, vector).unwrap().deletion_vector.unwrap().unique_id()
+        };
+        assert_eq!(id("u", json!(4)).unwrap(), "ux@4");
+        assert_eq!(id("i", Value::Null).unwrap(), "ix");
+        assert_eq!(id("p", json!(4)).unwrap_err().kind(), Kind::Unsupported);
+    }
 }

@@ -3,6 +3,8 @@
 //! A row of a checkpoint is an action. Those that are about the table are few and become the JSON lines of a commit, so that one reader
 //! understands both. Those that are about files may be millions and stay in columns.
 
+use std::collections::HashSet;
+
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, StructArray};
 use arrow::compute::{filter, filter_record_batch, is_not_null, or};
 use arrow::json::LineDelimitedWriter;
@@ -12,6 +14,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use super::action::{Action, Sidecar};
+use super::blame::guarded;
 use super::listing::Checkpoint;
 use super::{Log, parse_lines, unreadable};
 use crate::error::{Error, Result, SqlState};
@@ -27,12 +30,13 @@ const STATS_STRUCT: &str = "add.stats_parsed";
 
 /// The objects of a checkpoint, fetched.
 pub struct CheckpointFiles {
-    /// Protocol, metadata, transactions, sidecars.
-    pub table_actions: Vec<Action>,
+    /// Protocol, metadata, transactions, sidecars: those of the first body, and so on. Sidecars, which come last, have none.
+    pub table_actions: Vec<Vec<Action>>,
+    /// There is at least one.
     pub bodies: Vec<CheckpointBody>,
 }
 
-/// One object of a checkpoint.
+/// One object of a checkpoint. Where it is broken, there are errors that do not say where, and panics of libraries: read it within `guarded`.
 pub struct CheckpointBody {
     path: Path,
     body: Bytes,
@@ -45,20 +49,24 @@ impl Log {
             bodies.push(self.must_fetch(path.clone()).await?);
         }
         let (table_actions, mut bodies) = tokio::task::spawn_blocking(move || {
-            let mut actions = Vec::new();
-            for body in &bodies {
-                actions.append(&mut body.table_actions()?);
-            }
+            let actions = bodies.iter().map(|body| body.guarded(|| body.table_actions())).collect::<Result<Vec<_>>>()?;
             Ok::<_, Error>((actions, bodies))
         })
         .await??;
-        for sidecar in table_actions.iter().filter_map(|action| action.sidecar.as_ref()) {
-            bodies.push(self.must_fetch(self.sidecar_path(sidecar)).await?);
+        for path in self.sidecars(table_actions.iter().flatten()) {
+            bodies.push(self.must_fetch(path).await?);
         }
         Ok(CheckpointFiles { table_actions, bodies })
     }
 
-    pub(super) fn sidecar_path(&self, sidecar: &Sidecar) -> Path {
+    /// The sidecars that an object of a checkpoint names, each once. A sidecar has none of its own, whatever it says.
+    pub(super) fn sidecars<'a>(&self, actions: impl IntoIterator<Item = &'a Action>) -> Vec<Path> {
+        let mut seen = HashSet::new();
+        let named = actions.into_iter().filter_map(|action| action.sidecar.as_ref());
+        named.map(|sidecar| self.sidecar_path(sidecar)).filter(|path| seen.insert(path.clone())).collect()
+    }
+
+    fn sidecar_path(&self, sidecar: &Sidecar) -> Path {
         self.folder.clone().join("_sidecars").join(sidecar.path.rsplit('/').next().unwrap_or_default())
     }
 
@@ -73,6 +81,11 @@ impl Log {
 }
 
 impl CheckpointBody {
+    /// Does something with what it holds. What goes wrong is told with its name.
+    pub fn guarded<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
+        guarded(&self.path, read)
+    }
+
     pub fn table_actions(&self) -> Result<Vec<Action>> {
         if self.is_json() {
             let mut actions = parse_lines(&self.body)?;
@@ -94,7 +107,7 @@ impl CheckpointBody {
         if self.is_json() {
             let actions = parse_lines(&self.body)?;
             let adds: Vec<_> = actions.iter().filter_map(|action| action.add.as_ref()).collect();
-            return visit(&FileColumns::of_adds(&adds, partition_columns));
+            return visit(&FileColumns::of_adds(&adds, partition_columns)?);
         }
         for batch in self.batches(|has_stats_text| match has_stats_text {
             true => Some(FILE_COLUMNS.to_vec()),

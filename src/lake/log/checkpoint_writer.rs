@@ -10,7 +10,6 @@ use arrow::datatypes::{DataType, Fields, Schema, SchemaRef};
 use arrow::json::ReaderBuilder;
 use bytes::Bytes;
 use object_store::ObjectStoreExt;
-use object_store::path::Path;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::Compression;
@@ -68,14 +67,13 @@ impl Log {
         encoder: &mut Option<Encoder>,
         upload: &mut Upload,
     ) -> Result<Counts> {
-        let mut left: Vec<Path> = before.map_or(Vec::new(), |before| before.files.iter().rev().cloned().collect());
-        while let Some(path) = left.pop() {
-            let body = self.must_fetch(path).await?;
-            let sidecars = body.table_actions()?.into_iter().filter_map(|action| action.sidecar);
-            left.extend(sidecars.map(|sidecar| self.sidecar_path(&sidecar)));
-            match body.is_json() {
-                true => tail.add_earlier(body.bytes())?,
-                false => copy(&body, tail, encoder, upload).await?,
+        let objects = before.map(|before| before.files.as_slice()).unwrap_or_default();
+        for path in objects {
+            let body = self.must_fetch(path.clone()).await?;
+            let sidecars = self.sidecars(&body.guarded(|| body.table_actions())?);
+            take_in(&body, tail, encoder, upload).await?;
+            for sidecar in sidecars {
+                take_in(&self.must_fetch(sidecar).await?, tail, encoder, upload).await?;
             }
         }
         let encoder = match encoder {
@@ -83,22 +81,31 @@ impl Log {
             None => encoder.insert(Encoder::new(checkpoint_schema::known())?),
         };
         for lines in tail.lines().chunks(ROWS_PER_BATCH) {
-            let batch = decode(lines, &checkpoint_schema::known())?;
+            let batch = conform(&decode(lines, &checkpoint_schema::known())?, &encoder.schema)?;
             encoder.write(&batch, upload).await?;
         }
         encoder.finish(upload).await
     }
 }
 
+/// Takes in an object of an earlier checkpoint.
+async fn take_in(body: &CheckpointBody, tail: &mut LogTail, encoder: &mut Option<Encoder>, upload: &mut Upload) -> Result<()> {
+    match body.is_json() {
+        true => body.guarded(|| tail.add_earlier(body.bytes())),
+        false => copy(body, tail, encoder, upload).await,
+    }
+}
+
 /// Copies what still stands of an earlier checkpoint.
 async fn copy(body: &CheckpointBody, tail: &LogTail, encoder: &mut Option<Encoder>, upload: &mut Upload) -> Result<()> {
-    for batch in body.batches(|_| None)? {
-        let batch = batch?;
+    let mut batches = body.guarded(|| body.batches(|_| None))?;
+    while let Some(batch) = body.guarded(|| Ok(batches.next().transpose()?))? {
         let encoder = match encoder {
             Some(encoder) => encoder,
             None => encoder.insert(Encoder::new(checkpoint_schema::with_unknown(&batch.schema()))?),
         };
-        encoder.write(&filter_record_batch(&batch, &tail.leaves(&batch)?)?, upload).await?;
+        let left = body.guarded(|| conform(&filter_record_batch(&batch, &tail.leaves(&batch)?)?, &encoder.schema))?;
+        encoder.write(&left, upload).await?;
         // Other tasks of this thread shall not wait for all of it.
         tokio::task::yield_now().await;
     }
@@ -129,11 +136,11 @@ impl Encoder {
         Ok(Encoder { writer, schema, counts: Counts::default() })
     }
 
+    /// Actions in the columns of the checkpoint.
     async fn write(&mut self, actions: &RecordBatch, upload: &mut Upload) -> Result<()> {
-        let actions = conform(actions, &self.schema)?;
-        self.counts.add(&actions);
+        self.counts.add(actions);
         let groups = self.writer.flushed_row_groups().len();
-        self.writer.write(&actions).map_err(not_encoded)?;
+        self.writer.write(actions).map_err(not_encoded)?;
         match self.writer.flushed_row_groups().len() > groups {
             true => self.hand_on(upload).await,
             false => Ok(()),

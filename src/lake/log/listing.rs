@@ -1,6 +1,7 @@
 //! Finding one's way in a log that is not known yet: the newest complete checkpoint and the commits after it.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
@@ -10,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Log;
 use crate::error::Result;
+
+const VERSION_DIGITS: usize = 20;
 
 /// Where to begin reading.
 #[derive(Debug, Default, PartialEq)]
@@ -89,7 +92,8 @@ impl Log {
 
     /// All objects of the log, in no order.
     pub async fn objects(&self) -> Result<Vec<ObjectMeta>> {
-        let objects: Vec<_> = self.store.list(Some(&self.folder)).try_collect().await?;
+        let mut objects: Vec<_> = self.store.list(Some(&self.folder)).try_collect().await?;
+        objects.retain(|object| self.is_part(&object.location));
         Ok(objects)
     }
 
@@ -100,12 +104,18 @@ impl Log {
     async fn objects_from(&self, version: i64) -> Result<Vec<ObjectMeta>> {
         // `<version>` without an ending sorts before all names of that version.
         let before = self.folder.clone().join(format!("{version:020}"));
-        let objects: Vec<_> = match self.store.list_with_offset(Some(&self.folder), &before).try_collect().await {
+        let mut objects: Vec<_> = match self.store.list_with_offset(Some(&self.folder), &before).try_collect().await {
             Ok(objects) => objects,
             Err(object_store::Error::NotFound { .. }) => Vec::new(),
             Err(error) => return Err(error.into()),
         };
-        Ok(objects.into_iter().filter(|object| object.location.prefix_matches(&self.folder)).collect())
+        objects.retain(|object| self.is_part(&object.location));
+        Ok(objects)
+    }
+
+    /// Whether an object stands in the log's folder itself. What is in folders within it is no part of the log, whatever it is called.
+    fn is_part(&self, path: &Path) -> bool {
+        path.prefix_match(&self.folder).is_some_and(|below| below.count() == 1)
     }
 
     fn hint_path(&self) -> Path {
@@ -121,7 +131,7 @@ impl Entry {
     }
 }
 
-/// What an object of the log is, if it is a commit or a part of a checkpoint.
+/// What an object in the log's folder is, if it is a commit or a part of a checkpoint.
 pub fn entry_of(path: &Path) -> Option<Entry> {
     path.filename().and_then(parse_name)
 }
@@ -170,21 +180,35 @@ fn arrange(mut objects: Vec<ObjectMeta>) -> Listing {
 /// `<v>.json`, `<v>.checkpoint.parquet`, `<v>.checkpoint.<part>.<parts>.parquet`, `<v>.checkpoint.<uuid>.parquet|json`.
 fn parse_name(name: &str) -> Option<Entry> {
     let (version, rest) = name.split_once('.')?;
-    if version.len() != 20 {
-        return None;
-    }
-    let version = version.parse().ok()?;
+    let version = version_of(version)?;
     let words: Vec<_> = rest.split('.').collect();
     match words.as_slice() {
         ["json"] => Some(Entry::Commit(version)),
         ["checkpoint", "parquet"] | ["checkpoint", _, "parquet" | "json"] => Some(Entry::Checkpoint { version, parts: 1 }),
-        ["checkpoint", _, parts, "parquet"] => Some(Entry::Checkpoint { version, parts: parts.parse().ok()? }),
+        ["checkpoint", part, parts, "parquet"] => Some(Entry::Checkpoint { version, parts: number::<usize>(part).and(number(parts))? }),
         _ => None,
+    }
+}
+
+/// A version as it stands at the beginning of a name.
+pub fn version_of(digits: &str) -> Option<i64> {
+    number(digits).filter(|_| digits.len() == VERSION_DIGITS)
+}
+
+/// Of digits alone: with a sign it would be another name for the same.
+fn number<T: FromStr>(digits: &str) -> Option<T> {
+    match digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => digits.parse().ok(),
+        false => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use object_store::memory::InMemory;
+
     use super::*;
 
     fn listing(names: &[&str]) -> Listing {
@@ -223,5 +247,38 @@ mod tests {
         ]);
         assert_eq!(found.checkpoint.map(|c| (c.version, c.files.len())), Some((4, 2)));
         assert_eq!(found.commits, [5]);
+    }
+
+    #[test]
+    fn a_number_has_no_sign() {
+        let found = listing(&[
+            "00000000000000000001.json",
+            "+0000000000000000002.json",
+            "-0000000000000000002.checkpoint.parquet",
+            "000000000000000000002.json",
+            "00000000000000000002.checkpoint.+000000001.0000000001.parquet",
+            "00000000000000000002.checkpoint.0000000001.+000000001.parquet",
+            "99999999999999999999.json",
+        ]);
+        assert_eq!((found.checkpoint, found.commits), (None, vec![1]));
+    }
+
+    #[tokio::test]
+    async fn what_is_in_folders_within_the_log_is_no_part_of_it() {
+        let store = Arc::new(InMemory::new());
+        let log = Log::new(store.clone(), &Path::from("t"));
+        for name in [
+            "00000000000000000001.json",
+            "backup/00000000000000000009.json",
+            "backup/00000000000000000008.checkpoint.parquet",
+            "_delta_log/00000000000000000002.json",
+            "00000000000000000003.json/00000000000000000003.json",
+        ] {
+            store.put(&Path::from(format!("t/_delta_log/{name}")), "{}".into()).await.unwrap();
+        }
+        let expected = Listing { commits: vec![1], commit_bytes: 2, ..Listing::default() };
+        assert_eq!(log.list().await.unwrap(), expected);
+        assert_eq!(log.list_up_to(9).await.unwrap(), expected);
+        assert_eq!(log.objects().await.unwrap().len(), 1);
     }
 }

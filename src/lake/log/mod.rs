@@ -4,6 +4,7 @@
 //! a snapshot does not know all that a checkpoint must keep.
 
 pub mod action;
+mod blame;
 pub mod checkpoint;
 mod checkpoint_schema;
 pub mod checkpoint_writer;
@@ -11,14 +12,17 @@ pub mod listing;
 pub mod tail;
 mod upload;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
+use super::file_keys::FileKey;
 use crate::error::{Error, Result, SqlState};
-use action::Action;
+use action::{Action, Add, Remove};
+use blame::found_in;
 
 /// The log of one table.
 #[derive(Debug, Clone)]
@@ -41,10 +45,14 @@ impl Log {
     }
 
     pub async fn read(&self, version: i64) -> Result<Option<CommitFile>> {
-        match self.body(version).await? {
-            Some(body) => parse_lines(&body).map(|actions| Some(CommitFile { version, actions })),
-            None => Ok(None),
-        }
+        let Some(body) = self.body(version).await? else { return Ok(None) };
+        let actions = parse_lines(&body).map_err(|error| self.in_commit(version, error))?;
+        Ok(Some(CommitFile { version, actions }))
+    }
+
+    /// The error of something that stands in the commit of this version.
+    pub fn in_commit(&self, version: i64, error: Error) -> Error {
+        found_in(&self.commit_path(version), error)
     }
 
     /// A commit as it stands, a line per action.
@@ -94,6 +102,16 @@ impl CommitFile {
         !removes && told.unwrap_or(matches!(operation, Some("WRITE" | "STREAMING UPDATE")))
     }
 
+    /// The files that it adds. Of one that it names twice the last word counts.
+    pub fn added(&self) -> Result<Vec<&Add>> {
+        last_of_each(self.actions.iter().filter_map(|action| action.add.as_ref()), Add::key)
+    }
+
+    /// The files that it removes, each once.
+    pub fn removed(&self) -> Result<Vec<&Remove>> {
+        last_of_each(self.actions.iter().filter_map(|action| action.remove.as_ref()), Remove::key)
+    }
+
     /// Whether rows come or go by it.
     pub fn changes_rows(&self) -> bool {
         self.actions.iter().any(Action::changes_rows)
@@ -112,6 +130,17 @@ pub fn to_lines(actions: &[Action]) -> Result<Vec<u8>> {
         body.push(b'\n');
     }
     Ok(body)
+}
+
+fn last_of_each<'a, T: 'a>(files: impl DoubleEndedIterator<Item = &'a T>, key: impl Fn(&'a T) -> Result<FileKey>) -> Result<Vec<&'a T>> {
+    let (mut seen, mut last) = (HashSet::new(), Vec::new());
+    for file in files.rev() {
+        if seen.insert(key(file)?) {
+            last.push(file);
+        }
+    }
+    last.reverse();
+    Ok(last)
 }
 
 fn parse_lines(body: &[u8]) -> Result<Vec<Action>> {

@@ -9,7 +9,7 @@ use super::removal::remove_all;
 use super::retention;
 use crate::error::Result;
 use crate::lake::log::action::Metadata;
-use crate::lake::log::listing::{checkpoints, entry_of};
+use crate::lake::log::listing::{checkpoints, entry_of, version_of};
 use crate::lake::snapshot::Snapshot;
 use crate::lake::table::Table;
 
@@ -62,7 +62,7 @@ fn is_over(object: &ObjectMeta, boundary: i64, older_than: DateTime<Utc>) -> boo
 
 /// Checkpoints with a name of their own may have sidecars, which only their engine can tell from others'.
 fn is_before(path: &Path, name: &str, boundary: i64) -> bool {
-    let checksum = || name.strip_suffix(".crc").and_then(|version| version.parse::<i64>().ok());
+    let checksum = || name.strip_suffix(".crc").and_then(version_of);
     let words: Vec<_> = name.split('.').collect();
     match words.as_slice() {
         [_, "checkpoint", _own_name, _] => false,

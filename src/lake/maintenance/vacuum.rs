@@ -18,6 +18,7 @@ use super::retention;
 use crate::error::{Error, Result, SqlState};
 use crate::lake::file_columns::typed;
 use crate::lake::file_keys;
+use crate::lake::log::CommitFile;
 use crate::lake::log::action::data_path;
 use crate::lake::log::checkpoint::CheckpointBody;
 use crate::lake::snapshot::Snapshot;
@@ -55,7 +56,7 @@ impl Table {
         };
         let mut kept = self.removed_lately(version, spared.followed_from, older_than.timestamp_millis()).await?;
         for path in &spared.prepared {
-            kept.insert(hash(&String::from(data_path(path)?)));
+            kept.insert(hash_of_spelled(path)?);
         }
         let doomed = self.find_unneeded(&snapshot, &kept, older_than).await?;
         let vacuumed = Vacuumed { files: doomed.len() as u64, bytes: doomed.iter().map(|object| object.size).sum() };
@@ -68,9 +69,8 @@ impl Table {
         let mut removed = Hashes::new();
         let listing = self.log.list_up_to(version).await?;
         if let Some(checkpoint) = &listing.checkpoint {
-            for body in self.log.fetch(checkpoint).await?.bodies {
-                tombstones(&body, expired_millis, &mut removed)?;
-            }
+            let bodies = self.log.fetch(checkpoint).await?.bodies;
+            removed = tokio::task::spawn_blocking(move || tombstones(&bodies, expired_millis)).await??;
         }
         let summed_up = listing.checkpoint.map_or(-1, |checkpoint| checkpoint.version);
         let first = followed_from.map_or(summed_up, |from| from.min(summed_up)) + 1;
@@ -78,10 +78,8 @@ impl Table {
         let mut commits = std::pin::pin!(commits);
         while let Some(commit) = commits.try_next().await? {
             // One that is gone already cannot be followed any more.
-            let actions = commit.map_or(Vec::new(), |commit| commit.actions);
-            for remove in actions.iter().filter_map(|action| action.remove.as_ref()) {
-                removed.insert(hash(&String::from(data_path(&remove.path)?)));
-            }
+            let Some(commit) = commit else { continue };
+            take_removed(&commit, &mut removed).map_err(|error| self.log.in_commit(commit.version, error))?;
         }
         Ok(removed)
     }
@@ -130,6 +128,17 @@ fn hash(path: &str) -> u64 {
     file_keys::hash(path, None)
 }
 
+fn hash_of_spelled(path: &str) -> Result<u64> {
+    Ok(hash(&String::from(data_path(path)?)))
+}
+
+fn take_removed(commit: &CommitFile, removed: &mut Hashes) -> Result<()> {
+    for remove in commit.actions.iter().filter_map(|action| action.remove.as_ref()) {
+        removed.insert(hash_of_spelled(&remove.path)?);
+    }
+    Ok(())
+}
+
 /// A data file, or one that was staged in this folder. A partition's folder may begin as it likes, other hidden ones are somebody's own.
 fn is_removable(below: &[String]) -> bool {
     let Some((name, folders)) = below.split_last() else { return false };
@@ -139,13 +148,25 @@ fn is_removable(below: &[String]) -> bool {
 }
 
 /// The files that a checkpoint says were removed, unless that is long ago.
-fn tombstones(body: &CheckpointBody, expired_millis: i64, removed: &mut Hashes) -> Result<()> {
-    if body.is_json() {
-        for remove in body.table_actions()?.iter().filter_map(|action| action.remove.as_ref()) {
-            removed.insert(hash(&String::from(data_path(&remove.path)?)));
-        }
-        return Ok(());
+fn tombstones(bodies: &[CheckpointBody], expired_millis: i64) -> Result<Hashes> {
+    let mut removed = Hashes::new();
+    for body in bodies {
+        body.guarded(|| match body.is_json() {
+            true => tombstone_lines(body, &mut removed),
+            false => tombstone_rows(body, expired_millis, &mut removed),
+        })?;
     }
+    Ok(removed)
+}
+
+fn tombstone_lines(body: &CheckpointBody, removed: &mut Hashes) -> Result<()> {
+    for remove in body.table_actions()?.iter().filter_map(|action| action.remove.as_ref()) {
+        removed.insert(hash_of_spelled(&remove.path)?);
+    }
+    Ok(())
+}
+
+fn tombstone_rows(body: &CheckpointBody, expired_millis: i64, removed: &mut Hashes) -> Result<()> {
     for batch in body.batches(|_| Some(vec!["remove.path", "remove.deletionTimestamp"]))? {
         let batch = batch?;
         let Some(action) = batch.column_by_name("remove").and_then(|action| action.as_struct_opt()) else { continue };
@@ -155,7 +176,7 @@ fn tombstones(body: &CheckpointBody, expired_millis: i64, removed: &mut Hashes) 
         for row in (0..action.len()).filter(|row| action.is_valid(*row)) {
             let time = times.filter(|times| times.is_valid(row)).map_or(0, |times| times.value(row));
             if time >= expired_millis {
-                removed.insert(hash(&String::from(data_path(paths.as_string::<i32>().value(row))?)));
+                removed.insert(hash_of_spelled(paths.as_string::<i32>().value(row))?);
             }
         }
     }

@@ -1,9 +1,11 @@
 //! The module as its users meet it: real folders, a store that fails as real ones do, and another writer in the same tables.
 
 mod addressed;
+mod broken;
 mod changes;
 mod commits;
 mod foreign;
+mod fuzz;
 mod maintenance;
 mod rewrites;
 mod scans;

@@ -21,13 +21,13 @@ const FOLDERS_MAX: u32 = 10_000;
 
 pub async fn run(session: &Session, create: &CreateTable, text: &str) -> Result<Outcome> {
     let flow = &session.services.flow;
-    let catalog = flow.catalog.snapshot();
-    if let Some(existing) = catalog.relation(&create.name) {
-        if create.if_not_exists {
-            session.notice(Notice::note(format!("relation \"{}\" already exists, skipping", create.name)));
-            return Ok(Outcome::done("CREATE TABLE"));
-        }
-        return Err(existing.kind().namespace().duplicate(&create.name).at(create.name_position));
+    if exists(session, create, &flow.catalog.snapshot())? {
+        return Ok(Outcome::done("CREATE TABLE"));
+    }
+    // The catalog is asked before anything is written into the lake: what it cannot store then leaves nothing behind.
+    let catalog = flow.catalog.refresh().await?;
+    if exists(session, create, &catalog)? {
+        return Ok(Outcome::done("CREATE TABLE"));
     }
     let definition = define(create, &catalog, &flow.lake).await?;
     let object = Object {
@@ -50,6 +50,18 @@ pub async fn run(session: &Session, create: &CreateTable, text: &str) -> Result<
     Ok(Outcome::done(tag))
 }
 
+/// Errors: it exists, and that is not allowed for.
+fn exists(session: &Session, create: &CreateTable, catalog: &Snapshot) -> Result<bool> {
+    match catalog.relation(&create.name) {
+        None => Ok(false),
+        Some(_) if create.if_not_exists => {
+            session.notice(Notice::note(format!("relation \"{}\" already exists, skipping", create.name)));
+            Ok(true)
+        }
+        Some(existing) => Err(existing.kind().namespace().duplicate(&create.name).at(create.name_position)),
+    }
+}
+
 async fn define(create: &CreateTable, catalog: &Snapshot, lake: &Lake) -> Result<TableDef> {
     let mut options = create.options.clone();
     let mode = match options.take_word("schema", &["fixed", "evolve"])? {
@@ -68,14 +80,14 @@ async fn define(create: &CreateTable, catalog: &Snapshot, lake: &Lake) -> Result
     Ok(TableDef {
         location: match location {
             Some(location) => given_location(catalog, lake, &location)?,
-            None => free_location(catalog, lake, &create.name).await?,
+            None => free_location(catalog, lake, create).await?,
         },
         columns: create
             .columns
             .iter()
             .map(|column| TableColumn { name: column.name.to_string(), data_type: column.data_type.clone(), not_null: column.not_null })
             .collect(),
-        partition_by: create.partition_by.iter().map(|column| column.name.to_string()).collect(),
+        partition_by: partition_names(create),
         mode,
         target_file_bytes,
     })
@@ -120,7 +132,8 @@ fn given_location(catalog: &Snapshot, lake: &Lake, location: &str) -> Result<Str
 }
 
 /// The folder named like the table, or the next free one: the files of a dropped table stay, and do not come back to life.
-async fn free_location(catalog: &Snapshot, lake: &Lake, name: &Name) -> Result<String> {
+async fn free_location(catalog: &Snapshot, lake: &Lake, create: &CreateTable) -> Result<String> {
+    let name = &create.name;
     let folder = folder_name(name);
     for nth in 1..=FOLDERS_MAX {
         let location = if nth == 1 { folder.clone() } else { format!("{folder}-{nth}") };
@@ -128,11 +141,29 @@ async fn free_location(catalog: &Snapshot, lake: &Lake, name: &Name) -> Result<S
         if table_folders::check_free(catalog, lake, &location).is_err() {
             continue;
         }
-        if lake.table(&location)?.refresh().await?.version().is_none() {
+        if is_unused(lake, &location, create).await? {
             return Ok(location);
         }
     }
     Err(Error::state(format!("no folder is free for table \"{name}\"")).with_hint("give one: WITH (location = '…')"))
+}
+
+/// Whether there is nothing, or but the log of such a table without a row: left by this statement, when it was tried before and the catalog
+/// did not take the definition.
+async fn is_unused(lake: &Lake, location: &str, create: &CreateTable) -> Result<bool> {
+    let table = lake.table(location)?;
+    match create.columns.is_empty() {
+        true => Ok(table.refresh().await?.version().is_none()),
+        false => table.is_free_for(&schema(create), &partition_names(create), create.name.as_str()).await,
+    }
+}
+
+fn schema(create: &CreateTable) -> Schema {
+    Schema::new(create.columns.iter().map(|column| column.data_type.to_field(column.name.as_str(), !column.not_null)).collect::<Vec<_>>())
+}
+
+fn partition_names(create: &CreateTable) -> Vec<String> {
+    create.partition_by.iter().map(|column| column.name.to_string()).collect()
 }
 
 /// Readers pass over folders that begin with `_` or `.`; and `_lakewire` is ours.
@@ -149,9 +180,8 @@ async fn create_log(lake: &Lake, create: &CreateTable, definition: &TableDef) ->
     if definition.columns.is_empty() {
         return Ok(());
     }
-    let fields = definition.columns.iter().map(|column| column.data_type.to_field(&column.name, !column.not_null)).collect::<Vec<_>>();
     let table = lake.table(&definition.location)?;
-    table.create(Arc::new(Schema::new(fields)), &definition.partition_by, create.name.as_str()).await?;
+    table.create(Arc::new(schema(create)), &definition.partition_by, create.name.as_str()).await?;
     Ok(())
 }
 

@@ -69,7 +69,15 @@ pub async fn connect(endpoint: Option<&str>, region: Option<&str>) -> Result<Cli
 
 impl KinesisWriter {
     pub fn new(client: Client, stream: &str, order: Order) -> KinesisWriter {
-        KinesisWriter { client, stream: stream.to_string(), order, entries: Vec::new(), bytes: 0, keys: HashSet::new(), calls: JoinSet::new() }
+        KinesisWriter {
+            client,
+            stream: stream.to_string(),
+            order,
+            entries: Vec::new(),
+            bytes: 0,
+            keys: HashSet::new(),
+            calls: JoinSet::new(),
+        }
     }
 
     /// Adds a record, and sends what there is if it makes a call. Reports errors of earlier calls.

@@ -73,6 +73,8 @@ const QUERIES: &[&str] = &[
     "SELECT k, max(n) AS m FROM (SELECT k, s, count(*) AS n FROM a GROUP BY k, s) x GROUP BY k",
     "SELECT coalesce(a.k, b.k) AS k, sum(a.v) AS sv, sum(b.w) AS sw FROM a FULL JOIN b ON a.k = b.k GROUP BY 1",
     "SELECT median(v) AS m, approx_distinct(s) AS d, bool_and(v > 0) AS ba, bit_or(v) AS bo FROM a",
+    "SELECT percentile_cont(CAST(v AS DOUBLE), 0.25) AS p, count(*) AS n FROM a",
+    "SELECT k, percentile_cont(CAST(v AS DOUBLE), 0.25) AS p, median(f) AS m FROM a GROUP BY k",
     "SELECT k, first_value(v ORDER BY id) AS fv, last_value(s ORDER BY id) AS lv, corr(v, f) AS c FROM a GROUP BY k",
 ];
 

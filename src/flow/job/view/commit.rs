@@ -36,7 +36,8 @@ impl Job<'_> {
         if !self.is_dirty() || !self.has_ready_inputs || self.inputs.are_underway() {
             return false;
         }
-        let is_due = self.epoch.is_full() || self.epoch.due() <= Instant::now() || self.stops_at.is_some();
+        let is_full = self.epoch.is_full() || self.writer.as_ref().is_some_and(Writer::is_full);
+        let is_due = is_full || self.epoch.due() <= Instant::now() || self.stops_at.is_some();
         is_due || self.is_to_populate() || self.is_asked() || self.is_flushing && self.inputs.have_passed_mark()
     }
 

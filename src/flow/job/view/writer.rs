@@ -39,6 +39,10 @@ impl Writer {
         self.target.write(&output.rows).await
     }
 
+    pub fn is_full(&self) -> bool {
+        self.target.is_full()
+    }
+
     /// Gives up the files that are not sealed.
     pub async fn discard(&mut self) {
         self.target.discard().await;

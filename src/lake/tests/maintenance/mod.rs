@@ -7,7 +7,7 @@ mod vacuum;
 use super::*;
 
 /// All that a snapshot says, but when rows were last rewritten: behind a checkpoint nobody knows that.
-fn describe(snapshot: &Snapshot, applications: &[&str]) -> String {
+pub(super) fn describe(snapshot: &Snapshot, applications: &[&str]) -> String {
     use super::super::file_list::Kind as Column;
     use arrow::util::display::{ArrayFormatter, FormatOptions};
 

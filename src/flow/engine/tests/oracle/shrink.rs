@@ -38,7 +38,10 @@ impl Shrinker<'_> {
 }
 
 fn describe(case: &Case, difference: &str) -> String {
-    let mut lines = vec![case.sql(), format!("{:?}, ids said to be unique: {}, late {:?}, {:?}", case.arrivals, case.says_unique, case.late, case.restart)];
+    let mut lines = vec![
+        case.sql(),
+        format!("{:?}, ids said to be unique: {}, late {:?}, {:?}", case.arrivals, case.says_unique, case.late, case.restart),
+    ];
     for tick in 0..case.ticks {
         lines.push(format!("tick {tick}:"));
         for (table, changes) in TABLES.iter().zip(case.changes(tick)) {

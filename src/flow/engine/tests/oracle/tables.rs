@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, Int64Builder, ListBuilder, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, Int64Builder, ListBuilder, RecordBatch,
+    StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
@@ -37,7 +37,15 @@ pub const TABLES: [Table; 3] = [
     },
     Table {
         name: "b",
-        columns: &[("id", Type::Int), ("k", Type::Int), ("w", Type::Int), ("i", Type::Small), ("s", Type::Text), ("g", Type::Ints), ("t", Type::Time)],
+        columns: &[
+            ("id", Type::Int),
+            ("k", Type::Int),
+            ("w", Type::Int),
+            ("i", Type::Small),
+            ("s", Type::Text),
+            ("g", Type::Ints),
+            ("t", Type::Time),
+        ],
         has_id: true,
     },
     Table { name: "c", columns: &[("k", Type::Int), ("i", Type::Small), ("s", Type::Text), ("f", Type::Float)], has_id: false },

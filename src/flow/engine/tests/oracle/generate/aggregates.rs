@@ -3,18 +3,8 @@
 use super::super::ast::{Expr, Type};
 use super::{Generator, Place, Source, ties, types};
 
-const SCALARS: [Type; 10] = [
-    Type::Int,
-    Type::Small,
-    Type::Big,
-    Type::Float,
-    Type::Ratio,
-    Type::Decimal,
-    Type::Bool,
-    Type::Text,
-    Type::Time,
-    Type::Date,
-];
+const SCALARS: [Type; 10] =
+    [Type::Int, Type::Small, Type::Big, Type::Float, Type::Ratio, Type::Decimal, Type::Bool, Type::Text, Type::Time, Type::Date];
 
 impl Generator<'_> {
     /// Any aggregate, of whatever type.
