@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray, StructArray};
 use arrow::compute::kernels::cmp::lt;
-use arrow::compute::kernels::numeric::add_wrapping;
-use arrow::datatypes::{DataType, Field, Fields, Int64Type, Schema, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Field, Fields, Schema, TimeUnit, TimestampMicrosecondType};
 use arrow::json::ReaderBuilder;
 use serde::de::IgnoredAny;
 
@@ -23,7 +22,7 @@ pub struct FileStats {
     pub columns: Vec<ColumnStats>,
 }
 
-/// Null where it is not known. `nulls` are not below zero. Bounds need not be tight: no value is outside of them, that is all.
+/// Null where it is not known. `nulls` are not below zero, nor more than the file's rows where those are known. Bounds need not be tight: no value is outside of them, that is all.
 pub struct ColumnStats {
     pub name: String,
     pub min: ArrayRef,
@@ -49,15 +48,17 @@ pub fn parse(texts: &StringArray, table: &Schema) -> Result<FileStats> {
         // Some file's text is not JSON. It is only statistics: do without that file's.
         Err(_) => decode(&texts.iter().map(|text| if is_json(text) { *text } else { "{}" }).collect::<Vec<_>>(), &schema)?,
     };
+    let rows = counts(parsed.column(0))?;
     let group = |name: &str| parsed.column_by_name(name).map(|group| group.as_struct());
     let (Some(min), Some(max), Some(nulls)) = (group("minValues"), group("maxValues"), group("nullCount")) else {
-        return Ok(FileStats { rows: counts(parsed.column(0))?, columns: Vec::new() });
+        return Ok(FileStats { rows, columns: Vec::new() });
     };
     let columns = min.fields().iter().enumerate().map(|(i, field)| {
-        let (max, nulls) = (raise(child(max, i)?)?, counts(&child(nulls, i)?)?);
+        let (max, nulls) = (raise(child(max, i)?), null_counts(&child(nulls, i)?, &rows)?);
         Ok(ColumnStats { name: field.name().clone(), min: child(min, i)?, max, nulls })
     });
-    Ok(FileStats { rows: counts(parsed.column(0))?, columns: columns.collect::<Result<_>>()? })
+    let columns = columns.collect::<Result<_>>()?;
+    Ok(FileStats { rows, columns })
 }
 
 fn stats_schema(table: &Schema) -> Schema {
@@ -109,10 +110,59 @@ fn counts(told: &ArrayRef) -> Result<ArrayRef> {
     }
 }
 
-fn raise(max: ArrayRef) -> Result<ArrayRef> {
-    let DataType::Timestamp(TimeUnit::Microsecond, zone) = max.data_type() else { return Ok(max) };
-    let micros = max.as_primitive::<TimestampMicrosecondType>().reinterpret_cast::<Int64Type>();
-    let raised = add_wrapping(&micros, &Int64Array::new_scalar(TIMESTAMP_CUT_MICROS))?;
-    let raised = raised.as_primitive::<Int64Type>().reinterpret_cast::<TimestampMicrosecondType>();
-    Ok(Arc::new(raised.with_timezone_opt(zone.clone())))
+/// Of more nulls than there are rows nobody knows how many they are.
+fn null_counts(told: &ArrayRef, rows: &ArrayRef) -> Result<ArrayRef> {
+    let told = counts(told)?;
+    let impossible = lt(rows, &told)?;
+    match impossible.true_count() {
+        0 => Ok(told),
+        _ => Ok(arrow::compute::nullif(&told, &impossible)?),
+    }
+}
+
+/// By what a writer may have cut off. Nothing is beyond the last moment there is.
+fn raise(max: ArrayRef) -> ArrayRef {
+    let DataType::Timestamp(TimeUnit::Microsecond, zone) = max.data_type() else { return max };
+    let micros = max.as_primitive::<TimestampMicrosecondType>();
+    let raised = micros.unary::<_, TimestampMicrosecondType>(|micros| micros.saturating_add(TIMESTAMP_CUT_MICROS));
+    Arc::new(raised.with_timezone_opt(zone.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::TimestampMicrosecondArray;
+    use arrow::datatypes::Int64Type;
+
+    use super::*;
+
+    fn only(stats: FileStats) -> ColumnStats {
+        let [column] = <[ColumnStats; 1]>::try_from(stats.columns).unwrap_or_else(|_| panic!("one column has statistics"));
+        column
+    }
+
+    #[test]
+    fn no_moment_is_beyond_the_last() {
+        let zone = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        let table = Schema::new(vec![Field::new("t", zone, true)]);
+        let text = |max: i64| format!(r#"{{"numRecords":1,"minValues":{{"t":0}},"maxValues":{{"t":{max}}},"nullCount":{{"t":0}}}}"#);
+        let texts: StringArray = [7000, i64::MAX - 998, i64::MAX].map(|max| Some(text(max))).into_iter().chain([None]).collect();
+        let raised = only(parse(&texts, &table).unwrap()).max;
+        let expected = TimestampMicrosecondArray::from(vec![Some(7999), Some(i64::MAX), Some(i64::MAX), None]).with_timezone("UTC");
+        assert_eq!(raised.as_primitive::<TimestampMicrosecondType>(), &expected);
+    }
+
+    #[test]
+    fn no_file_has_more_nulls_than_rows() {
+        let table = Schema::new(vec![Field::new("n", DataType::Int64, true)]);
+        let texts = StringArray::from(vec![
+            r#"{"numRecords":3,"nullCount":{"n":3}}"#,
+            r#"{"numRecords":3,"nullCount":{"n":4}}"#,
+            r#"{"numRecords":-1,"nullCount":{"n":4}}"#,
+            r#"{"nullCount":{"n":4}}"#,
+        ]);
+        let stats = parse(&texts, &table).unwrap();
+        assert_eq!(stats.rows.as_primitive::<Int64Type>(), &Int64Array::from(vec![Some(3), Some(3), None, None]));
+        let expected = Int64Array::from(vec![Some(3), None, Some(4), Some(4)]);
+        assert_eq!(only(stats).nulls.as_primitive::<Int64Type>(), &expected);
+    }
 }

@@ -97,7 +97,7 @@ impl OpenFiles {
 
     /// Rows that all have an open file, or get one now.
     async fn write_open(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.writer.write(batch).await?;
+        Box::pin(self.writer.write(batch)).await?;
         self.open_bytes += bytes_of(batch);
         match self.open_bytes >= OPEN_BYTES_MAX {
             true => self.finish_open().await,
@@ -112,7 +112,7 @@ impl OpenFiles {
         if let Some(values) = &mut self.values {
             values.open.clear();
         }
-        self.finished.extend(full.close().await?);
+        self.finished.extend(Box::pin(full.close()).await?);
         Ok(())
     }
 

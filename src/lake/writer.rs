@@ -65,7 +65,8 @@ impl TableWriter {
         let batch = conform(&batch, &self.schema)?;
         self.rows += batch.num_rows() as u64;
         self.bytes += bytes_of(&batch) as u64;
-        self.files.write(&batch).await
+        // Whoever awaits a future holds all of it, and the library's are large: on the heap they are not on every caller's stack.
+        Box::pin(self.files.write(&batch)).await
     }
 
     pub fn rows(&self) -> u64 {
@@ -84,7 +85,7 @@ impl TableWriter {
 
     /// Finishes all files. They exist when this returns; after an error none does.
     pub async fn close(self) -> Result<Vec<AddedFile>> {
-        match self.files.close().await {
+        match Box::pin(self.files.close()).await {
             Ok(files) => files.into_iter().map(|file| added(serde_json::to_value(file)?, self.begun_millis)).collect(),
             Err(error) => {
                 self.store.take_away().await;
@@ -95,7 +96,7 @@ impl TableWriter {
 
     /// Gives the files up, also those that were finished already. What cannot be deleted stays as an orphan, which vacuum finds.
     pub async fn abort(self) {
-        self.files.abort().await;
+        Box::pin(self.files.abort()).await;
         self.store.take_away().await;
     }
 }

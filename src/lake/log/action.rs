@@ -11,6 +11,9 @@ use crate::error::{Error, Result, SqlState};
 
 /// The storage type of a deletion vector that is named by a whole path or URL.
 const ABSOLUTE: &str = "p";
+/// That of one which is named by a folder, if any, and by so many characters that stand for a UUID.
+const RELATIVE: &str = "u";
+const UUID_LEN: usize = 20;
 
 /// One line of a commit, or one row of a checkpoint: exactly one field is set, or none if the action does not concern us.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -245,10 +248,18 @@ impl DeletionVector {
     pub fn id_of(storage_type: &str, path_or_inline_dv: &str, offset: Option<i32>) -> Result<String> {
         match (storage_type, offset) {
             (ABSOLUTE, _) => Err(outside("deletion vectors", path_or_inline_dv)),
+            (RELATIVE, _) if !stays_below(path_or_inline_dv) => Err(outside("deletion vectors", path_or_inline_dv)),
             (_, Some(offset)) => Ok(format!("{storage_type}{path_or_inline_dv}@{offset}")),
             (_, None) => Ok(format!("{storage_type}{path_or_inline_dv}")),
         }
     }
+}
+
+/// Whether the folder before a relative deletion vector's UUID is one name. The library joins it to the table's URL as it stands, so that `..`
+/// in any spelling, a slash, a scheme or a query would lead elsewhere. Writers put random letters and digits there.
+fn stays_below(relative: &str) -> bool {
+    let folder = &relative.as_bytes()[..relative.len().saturating_sub(UUID_LEN)];
+    folder.iter().all(|byte| byte.is_ascii_alphanumeric() || [b'-', b'_'].contains(byte))
 }
 
 /// The path below the table's folder that a log's `path` means.
@@ -310,5 +321,21 @@ mod tests {
         assert_eq!(id("u", json!(4)).unwrap(), "ux@4");
         assert_eq!(id("i", Value::Null).unwrap(), "ix");
         assert_eq!(id("p", json!(4)).unwrap_err().kind(), Kind::Unsupported);
+    }
+
+    #[test]
+    fn a_relative_deletion_vector_stays_in_the_folder() {
+        const UUID: &str = "^-aqEH.-t@S}K{vb[*k^";
+        let id = |kind: &str, folder: &str| DeletionVector::id_of(kind, &format!("{folder}{UUID}"), Some(4));
+        for folder in ["", "ab", "A9", "a-b_c"] {
+            assert_eq!(id("u", folder).unwrap(), format!("u{folder}{UUID}@4"));
+        }
+        let elsewhere =
+            ["..", "../x", ".", "/", "/etc", "//host/x", "a/..", "..\\x", "%2e%2e", ".\t.", "s3://other/x", "c:", "?", "#", "ü"];
+        for folder in elsewhere {
+            assert_eq!(id("u", folder).unwrap_err().kind(), Kind::Unsupported, "{folder}");
+        }
+        // These are no names but the bits themselves.
+        assert!(id("i", "/:").is_ok());
     }
 }
