@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use lakewire::clock::Clock;
 use lakewire::config::{Config, Settings};
 use lakewire::error::{Error, Result};
-use lakewire::server::serve::Server;
+use lakewire::server::serve::{Server, THREAD_STACK_BYTES};
 use lakewire::sources::generator::command::{self, GenerateArgs};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -49,7 +49,9 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("network").enable_all().build()?;
+    let threads =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("network").thread_stack_size(THREAD_STACK_BYTES);
+    let runtime = threads.enable_all().build()?;
     let outcome = runtime.block_on(async {
         match command {
             Command::Serve(settings) => serve(settings.resolve()?).await,

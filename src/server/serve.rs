@@ -23,6 +23,8 @@ use crate::session::{Services, Session};
 const DRAIN_JOBS_MAX: Duration = Duration::from_secs(7);
 const DRAIN_SOCKETS_MAX: Duration = Duration::from_secs(2);
 const CONNECTIONS_MAX: usize = 1000;
+/// Planners recurse into a query as deep as it nests: as much as PostgreSQL's stack has by default. It is only an address until it is used.
+pub const THREAD_STACK_BYTES: usize = 8 << 20;
 /// Where the addresses in use are written when the server is ready.
 const LISTEN_FILE: &str = "listen.json";
 
@@ -93,7 +95,8 @@ struct ComputeRuntime(Option<Runtime>);
 
 impl ComputeRuntime {
     fn new(threads: usize) -> Result<ComputeRuntime> {
-        let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("compute").enable_all().build()?;
+        let threads = Builder::new_multi_thread().worker_threads(threads).thread_name("compute").thread_stack_size(THREAD_STACK_BYTES);
+        let runtime = threads.enable_all().build()?;
         Ok(ComputeRuntime(Some(runtime)))
     }
 
