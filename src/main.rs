@@ -49,8 +49,8 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<()> {
-    let threads =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("network").thread_stack_size(THREAD_STACK_BYTES);
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    threads.worker_threads(2).thread_name("network").thread_stack_size(THREAD_STACK_BYTES);
     let runtime = threads.enable_all().build()?;
     let outcome = runtime.block_on(async {
         match command {

@@ -104,6 +104,14 @@ impl SavedState {
     }
 }
 
+impl Manifest {
+    /// The state objects that it names: those that are needed, and those that are yet to be removed.
+    pub fn state_objects(&self) -> impl Iterator<Item = &str> {
+        let needed = self.state.iter().flat_map(|state| state.objects.iter().chain(state.before.iter().flat_map(|before| &before.objects)));
+        needed.map(|object| object.name.as_str()).chain(self.retired.iter().map(|retired| retired.name.as_str()))
+    }
+}
+
 /// Files to be added to one table, with `txn(appId = job, version = epoch)`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PreparedCommit {

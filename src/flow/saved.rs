@@ -3,7 +3,7 @@
 //! An object holds, one after another, Arrow IPC streams of changes: of each state what changed in an epoch, or all of it (a base). The manifest
 //! of an epoch names the objects, and the parts of them, that together are the state after it; nothing else does, so an object that no
 //! manifest names was left behind by a stop and means nothing. A state gets a new base when what changed since the last outgrows it.
-//! Objects that are not needed any more are removed some time later, in the background.
+//! Objects that are not needed any more are removed some time later, in the background: by their job, or by a sweep (`maintenance`).
 
 use std::collections::BTreeSet;
 use std::io::Cursor;
@@ -17,7 +17,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
@@ -45,6 +45,10 @@ const PARTS_MAX: usize = 128;
 const KEPT: Duration = Duration::from_secs(3600);
 /// Objects that were never named are looked for once in so many epochs.
 const LISTING_EPOCHS: u64 = 64;
+/// And by the daily sweep of any server, which has read an older manifest: it spares what is younger than `SWEPT_AFTER`, and no epoch commits
+/// state that is older than this.
+const UNNAMED_MAX: Duration = Duration::from_secs(24 * 3600);
+pub const SWEPT_AFTER: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// An object and what is in it that is still needed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -182,21 +186,13 @@ impl StateStore {
 
     /// Removes what no manifest names. Whatever is young may be named by one that is about to be written.
     fn remove_orphans(&mut self, shown: Vec<String>, older_than: DateTime<Utc>) {
-        let named: BTreeSet<Path> = self
-            .objects
-            .iter()
-            .map(|object| &object.name)
-            .chain(self.retired.iter().map(|retired| &retired.name))
-            .chain(&shown)
-            .map(|name| self.path(name))
-            .collect();
-        let (lake, folder) = (self.lake.clone(), folder(&self.lake, self.job));
+        let objects = self.objects.iter().map(|object| object.name.clone());
+        let retired = self.retired.iter().map(|retired| retired.name.clone());
+        let named: BTreeSet<String> = objects.chain(retired).chain(shown).collect();
+        let (lake, job) = (self.lake.clone(), self.job);
         self.cleaning.spawn(async move {
-            let is_orphan = move |object: &object_store::ObjectMeta| object.last_modified < older_than && !named.contains(&object.location);
-            let listed = lake.store().list(Some(&folder));
-            let orphans = listed.try_filter(move |object| std::future::ready(is_orphan(object))).map_ok(|object| object.location).boxed();
-            if let Err(error) = lake.store().delete_stream(orphans).try_for_each(|_| std::future::ready(Ok(()))).await {
-                tracing::debug!(%error, %folder, "state objects that nobody needs could not be removed");
+            if let Err(error) = remove_unnamed(&lake, job, &named, older_than).await {
+                tracing::debug!(%error, %job, "state objects that nobody needs could not be removed");
             }
         });
     }
@@ -248,6 +244,34 @@ pub fn only(state: &str, objects: Vec<StateObject>) -> (Vec<StateObject>, Vec<St
 /// Takes in what readers are shown of a view at an epoch.
 pub async fn read_answer(lake: &Lake, job: JobId, saved: &SavedState, answer: &mut Answer) -> Result<()> {
     read(lake, job, saved.shown_objects(), |name| name == ANSWER, |_, changes| answer.restore(changes)).await
+}
+
+/// Whether state that was written then may be named now. To be asked before a manifest names it for the first time.
+///
+/// Errors: `Unavailable` if it lay about for so long that a sweep may take it, or has taken it, for an orphan.
+pub fn check_young(written_micros: i64, now_micros: i64) -> Result<()> {
+    match now_micros - written_micros > UNNAMED_MAX.as_micros() as i64 {
+        false => Ok(()),
+        true => Err(Error::unavailable("what was saved is too old to be committed").with_hint("nothing was changed: begin it anew")),
+    }
+}
+
+/// Removes older state objects of a job that are not among these. Gives how many. May be done by several at once.
+pub async fn remove_unnamed(lake: &Lake, job: JobId, named: &BTreeSet<String>, older_than: DateTime<Utc>) -> Result<usize> {
+    let listed = lake.store().list(Some(&folder(lake, job))).try_collect().await;
+    let mut orphans: Vec<ObjectMeta> = listed.map_err(|error| refused("list", job, error))?;
+    let is_named = |object: &ObjectMeta| object.location.filename().is_some_and(|name| named.contains(name));
+    orphans.retain(|object| object.last_modified < older_than && !is_named(object));
+    let count = orphans.len();
+    let orphans = futures::stream::iter(orphans.into_iter().map(|object| Ok(object.location)));
+    let mut removed = lake.store().delete_stream(orphans.boxed());
+    while let Some(outcome) = removed.next().await {
+        match outcome {
+            Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => return Err(refused("remove", job, error)),
+        }
+    }
+    Ok(count)
 }
 
 /// Removes all state of a job that was dropped.

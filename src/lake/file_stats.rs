@@ -22,7 +22,8 @@ pub struct FileStats {
     pub columns: Vec<ColumnStats>,
 }
 
-/// Null where it is not known. `nulls` are not below zero, nor more than the file's rows where those are known. Bounds need not be tight: no value is outside of them, that is all.
+/// Null where it is not known. `nulls` are not below zero, nor more than the file's rows where those are known. Bounds need not be tight: no
+/// value is outside of them, that is all.
 pub struct ColumnStats {
     pub name: String,
     pub min: ArrayRef,

@@ -95,8 +95,9 @@ struct ComputeRuntime(Option<Runtime>);
 
 impl ComputeRuntime {
     fn new(threads: usize) -> Result<ComputeRuntime> {
-        let threads = Builder::new_multi_thread().worker_threads(threads).thread_name("compute").thread_stack_size(THREAD_STACK_BYTES);
-        let runtime = threads.enable_all().build()?;
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(threads).thread_name("compute").thread_stack_size(THREAD_STACK_BYTES);
+        let runtime = builder.enable_all().build()?;
         Ok(ComputeRuntime(Some(runtime)))
     }
 

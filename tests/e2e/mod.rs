@@ -23,6 +23,7 @@ mod shared_reader;
 mod sigterm;
 mod store_faults;
 mod takeover;
+mod versions;
 mod view_crash_points;
 mod views;
 mod wire;

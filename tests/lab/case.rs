@@ -4,19 +4,24 @@ use std::time::Duration;
 
 use lakewire::lake::fault_store::{Halt, Plan, Rates};
 use lakewire::sources::generator::recipe::{Dataset, Recipe, Stream};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::dice::Dice;
+use super::kinesis;
 
 /// Each story is told once without faults, for comparison: so there are only some.
 const STORIES: u64 = 8;
 const LIVES_MAX: u64 = 5;
 /// A life that ends by an operation ends by one of the first so many.
 const OPERATIONS_MAX: u64 = 250;
+/// Of so many cases one has its records come through Kinesis.
+const KINESIS_EVERY: u64 = 8;
 
 #[derive(Debug, Clone)]
 pub struct Case {
     pub story: Story,
-    /// All but the last, which goes on until all is read, and has no faults.
+    /// The Kinesis that the records come through. None: the generator.
+    pub kinesis: Option<kinesis::Plan>,
+    /// All but the last, which goes on until all is read, and has no faults of the store.
     pub lives: Vec<LifePlan>,
 }
 
@@ -57,16 +62,17 @@ pub enum End {
 
 impl Case {
     pub fn random(seed: u64) -> Case {
-        let mut dice = Dice(ChaCha8Rng::seed_from_u64(seed));
+        let mut dice = Dice::of(seed);
         let story = Story::nth(dice.below(STORIES));
         let lives = (0..=dice.below(LIVES_MAX)).map(|_| LifePlan::random(&mut dice)).collect();
-        Case { story, lives }
+        let kinesis = (dice.below(KINESIS_EVERY) == 0).then(|| kinesis::Plan::random(&mut dice));
+        Case { story, kinesis, lives }
     }
 }
 
 impl Story {
     fn nth(number: u64) -> Story {
-        let mut dice = Dice(ChaCha8Rng::seed_from_u64(number));
+        let mut dice = Dice::of(number);
         let per_second = 800 + dice.below(800);
         Story {
             data_seed: number,
@@ -82,18 +88,24 @@ impl Story {
         Recipe { dataset: Dataset::Network(Stream::Events), seed: self.data_seed }
     }
 
-    /// Defines it, or what of it is not there yet.
-    pub fn definitions(&self) -> String {
-        let Story { data_seed, records, per_second, partitions, commit_interval_ms, layout } = self;
-        let layout = match layout {
+    /// Makes the source `sent` of a generator, unless it is there.
+    pub fn generator(&self) -> String {
+        let Story { data_seed, records, per_second, partitions, .. } = self;
+        format!(
+            "CREATE SOURCE IF NOT EXISTS sent WITH (connector = 'generator', seed = {data_seed}, rows = {records}, rate = {per_second}, \
+                 partitions = {partitions})"
+        )
+    }
+
+    /// Defines what reads the source `sent`, or what of it is not there yet.
+    pub fn readers(&self) -> String {
+        let layout = match self.layout {
             Layout::Plain => "",
             Layout::ByType => "PARTITION BY (event_type)",
         };
-        let with = format!("WITH (commit_interval = '{commit_interval_ms}ms')");
+        let with = format!("WITH (commit_interval = '{}ms')", self.commit_interval_ms);
         format!(
-            "CREATE SOURCE IF NOT EXISTS sent WITH (connector = 'generator', seed = {data_seed}, rows = {records}, rate = {per_second}, \
-                 partitions = {partitions}); \
-             CREATE TABLE IF NOT EXISTS events (event_id text, event_type text, bytes_in bigint) {layout} WITH (schema = 'evolve'); \
+            "CREATE TABLE IF NOT EXISTS events (event_id text, event_type text, bytes_in bigint) {layout} WITH (schema = 'evolve'); \
              CREATE PIPELINE IF NOT EXISTS keep {with} AS INSERT INTO events SELECT * FROM sent; \
              CREATE MATERIALIZED VIEW IF NOT EXISTS of_source {with} AS {OF_SOURCE}; \
              CREATE MATERIALIZED VIEW IF NOT EXISTS of_table {with} AS {OF_TABLE}; \
@@ -109,7 +121,7 @@ pub const OF_TABLE: &str = "SELECT event_type, count(*) AS n, sum(bytes_in)::big
 pub const OF_VIEW: &str = "SELECT count(*) AS types, sum(n)::bigint AS n, sum(bytes)::bigint AS bytes FROM of_table";
 
 impl LifePlan {
-    fn random(dice: &mut Dice) -> LifePlan {
+    pub fn random(dice: &mut Dice) -> LifePlan {
         // One life is quiet, another stormy.
         let worst = [0, 20, 100][dice.below(3) as usize];
         let mut rate = || dice.below(worst + 1);
@@ -130,14 +142,6 @@ impl LifePlan {
             1 | 2 => End::After(some_time),
             _ => End::At(1 + dice.below(OPERATIONS_MAX) as usize, side),
         };
-        LifePlan { faults: Plan { seed: dice.0.next_u64(), rates }, end }
-    }
-}
-
-struct Dice(ChaCha8Rng);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0.next_u64() % end
+        LifePlan { faults: Plan { seed: dice.seed(), rates }, end }
     }
 }

@@ -1,17 +1,23 @@
 //! The fault laboratory: whole servers, with a pipeline, views and a view on a view, inside a test, over a store that fails.
 //!
-//! 1. A seed makes a `Case`: what is sent, which faults the store has, and how each life of the server ends.
+//! 1. A seed makes a `Case`: what is sent, by a generator or through a `kinesis` that fails too; which faults the store has; how each life
+//!    of the server ends.
 //! 2. `run` lives through it. A life is a runtime of its own (`world`): dropping it is the crash, and the next opens the same bucket and
 //!    catalog. All of them look at one clock (`hand`).
 //! 3. In the end `invariants` judges what is left, and compares with what the same records come to when nothing happens.
 //!
 //! `LAKEWIRE_LAB_SEED=<seed> cargo test --test main lab::one` runs one case again and tells what happens in it,
 //! `LAKEWIRE_LAB_CASES=10000 cargo test --release --test main lab::many` that many (from `LAKEWIRE_LAB_SEED` on).
+//! `resharding` has the cases of a stream of 200 shards.
 
 mod case;
+mod dice;
 mod hand;
+mod input;
 mod invariants;
+mod kinesis;
 mod ownership;
+mod resharding;
 mod run;
 mod server;
 mod world;
@@ -36,39 +42,56 @@ const FAILURES_MAX: usize = 5;
 /// DataFusion's planner goes deep, and a debug build's frames are large.
 const STACK_BYTES: usize = 64 << 20;
 
+const RANDOM: Round = Round { case: Case::random, one: "lab::one" };
+
 #[test]
 fn some() {
-    all(0, CASES, CASES_AT_ONCE);
+    RANDOM.all(0, CASES, CASES_AT_ONCE);
 }
 
 #[test]
 fn many() {
     if let Some(count) = setting("LAKEWIRE_LAB_CASES") {
-        all(setting("LAKEWIRE_LAB_SEED").unwrap_or(MANY_FROM), count, MANY_AT_ONCE);
+        RANDOM.all(setting("LAKEWIRE_LAB_SEED").unwrap_or(MANY_FROM), count, MANY_AT_ONCE);
     }
 }
 
 #[test]
 fn one() {
     if let Some(seed) = setting("LAKEWIRE_LAB_SEED") {
-        println!("{:#?}", Case::random(seed));
-        all(seed, 1, 1);
+        RANDOM.one(seed);
     }
 }
 
-/// Runs the cases of these seeds. What fails is told with its seed.
-fn all(first: u64, count: u64, at_once: usize) {
-    let failures = AtomicUsize::new(0);
-    each((first..first + count).collect(), at_once, |seed| {
-        if failures.load(Ordering::SeqCst) < FAILURES_MAX && catch_unwind(AssertUnwindSafe(|| run(&Case::random(*seed)))).is_err() {
-            println!("seed {seed} failed; to run it again: LAKEWIRE_LAB_SEED={seed} cargo test --test main lab::one -- --nocapture");
-            failures.fetch_add(1, Ordering::SeqCst);
-        }
-        if (seed + 1 - first).is_multiple_of(100) {
-            println!("{} of {count} cases", seed + 1 - first);
-        }
-    });
-    assert_eq!(failures.into_inner(), 0, "some seeds failed; they are printed above");
+/// Cases of one kind.
+struct Round {
+    case: fn(u64) -> Case,
+    /// The test that runs one of them again.
+    one: &'static str,
+}
+
+impl Round {
+    /// Runs the cases of these seeds. What fails is told with its seed.
+    fn all(&self, first: u64, count: u64, at_once: usize) {
+        let failures = AtomicUsize::new(0);
+        each((first..first + count).collect(), at_once, |seed| {
+            if failures.load(Ordering::SeqCst) < FAILURES_MAX && catch_unwind(AssertUnwindSafe(|| run(&(self.case)(*seed)))).is_err() {
+                let again = format!("LAKEWIRE_LAB_SEED={seed} cargo test --test main {} -- --nocapture", self.one);
+                println!("seed {seed} failed; to run it again: {again}");
+                failures.fetch_add(1, Ordering::SeqCst);
+            }
+            if (seed + 1 - first).is_multiple_of(100) {
+                println!("{} of {count} cases", seed + 1 - first);
+            }
+        });
+        assert_eq!(failures.into_inner(), 0, "some seeds failed; they are printed above");
+    }
+
+    /// Runs one case and tells what happens in it.
+    fn one(&self, seed: u64) {
+        println!("{:#?}", (self.case)(seed));
+        self.all(seed, 1, 1);
+    }
 }
 
 /// Does the work for each item, so many at once.

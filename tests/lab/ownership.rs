@@ -8,6 +8,7 @@ use lakewire::model::Epoch;
 
 use super::case::{Layout, Story};
 use super::each;
+use super::input::Input;
 use super::run::{assert_ends_well, read_all};
 use super::server::Server;
 use super::world::World;
@@ -33,10 +34,10 @@ fn the_loser_stops_and_says_so() {
 
 /// `doubts` are what becomes of the conditional PUTs of both.
 fn two_servers(doubts: &[Fault]) {
-    let mut world = World::new();
+    let (mut world, input) = (World::new(), Input::generator(STORY));
     world.live(async |life| {
         let first = life.server(Plan::default()).await;
-        first.insist(&STORY.definitions()).await;
+        first.insist(&input.definitions()).await;
         wait_until_it_works(&first).await;
         first.store.play(doubts);
         let second = life.server(Plan::default()).await;
@@ -44,7 +45,7 @@ fn two_servers(doubts: &[Fault]) {
         assert_loses(&first).await;
         second.wait_for("keep", "goes on", |status| status.state == JobState::Running).await;
     });
-    assert_ends_well(&mut world, &STORY);
+    assert_ends_well(&mut world, &input);
 }
 
 #[test]
@@ -57,21 +58,21 @@ fn a_loser_that_wakes_after_an_hour_stops() {
 }
 
 fn asleep_for_an_hour(moment: usize, halt: Halt) {
-    let mut world = World::new();
+    let (mut world, input) = (World::new(), Input::generator(STORY));
     world.live(async |life| {
         let first = life.server(Plan::default()).await;
-        first.insist(&STORY.definitions()).await;
+        first.insist(&input.definitions()).await;
         wait_until_it_works(&first).await;
         first.store.halt_from(first.store.operations() + moment, halt);
         first.store.halted().await;
         let second = life.server(Plan::default()).await;
-        read_all(&second, &STORY).await;
+        read_all(&second, &input).await;
         life.clock.advance(HOUR);
         first.store.resume();
         assert_loses(&first).await;
         second.sql("FLUSH").await;
     });
-    assert_ends_well(&mut world, &STORY);
+    assert_ends_well(&mut world, &input);
 }
 
 async fn wait_until_it_works(server: &Server) {

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lakewire::flow::job::{JobState, Status};
+use lakewire::flow::job::JobState;
 use lakewire::lake::fault_store::Plan;
-use lakewire::model::PartitionState;
 use parking_lot::Mutex;
 use tokio::time::sleep;
 
 use super::case::{Case, End, LifePlan, Story};
+use super::input::Input;
 use super::invariants::{self, Seen};
 use super::server::Server;
 use super::world::{Life, World};
@@ -23,32 +23,33 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Panics if anything is not as it must be.
 pub fn run(case: &Case) {
+    let input = Input::of(case);
     let mut world = World::new();
     for plan in &case.lives {
-        world.live(async |life| live(life, &case.story, plan).await);
+        world.live(async |life| live(life, &input, plan).await);
     }
-    assert_ends_well(&mut world, &case.story);
+    assert_ends_well(&mut world, &input);
 }
 
 /// Lets a last server read what is left, and judges what comes of it.
-pub fn assert_ends_well(world: &mut World, story: &Story) {
-    let seen = finish(world, story);
-    invariants::assert_same(&seen, &undisturbed(story), story);
+pub fn assert_ends_well(world: &mut World, input: &Input) {
+    let seen = finish(world, input);
+    invariants::assert_same(&seen, &undisturbed(&input.story), input);
 }
 
-/// What the story comes to when nothing happens.
+/// What the story comes to when nothing happens. How its records come makes no difference.
 fn undisturbed(story: &Story) -> Arc<Seen> {
     static KNOWN: Mutex<BTreeMap<Story, Arc<Seen>>> = Mutex::new(BTreeMap::new());
     if let Some(known) = KNOWN.lock().get(story) {
         return known.clone();
     }
-    let seen = Arc::new(finish(&mut World::new(), story));
+    let seen = Arc::new(finish(&mut World::new(), &Input::generator(*story)));
     KNOWN.lock().insert(*story, seen.clone());
     seen
 }
 
 /// One life, to its end.
-async fn live(life: &Life<'_>, story: &Story, plan: &LifePlan) {
+async fn live(life: &Life<'_>, input: &Input, plan: &LifePlan) {
     let server = life.server(plan.faults).await;
     if let End::At(nth, halt) = plan.end {
         server.store.halt_from(nth, halt);
@@ -58,7 +59,7 @@ async fn live(life: &Life<'_>, story: &Story, plan: &LifePlan) {
         End::After(time) | End::StoppedAfter(time) => time,
     };
     let work = async {
-        server.insist(&story.definitions()).await;
+        server.insist(&input.definitions()).await;
         watch(&server).await
     };
     tokio::select! {
@@ -88,25 +89,26 @@ async fn watch(server: &Server) {
     }
 }
 
-/// The last life: without faults, until all is read and committed; and what is to be seen then.
-fn finish(world: &mut World, story: &Story) -> Seen {
+/// The last life: without faults of the store, until all is read and committed; and what is to be seen then. After it the lake is swept.
+fn finish(world: &mut World, input: &Input) -> Seen {
     let seen = world.live(async |life| {
         let server = life.server(Plan::default()).await;
-        server.sql(&story.definitions()).await;
-        read_all(&server, story).await;
-        invariants::look(&server, story).await
+        // A Kinesis that fails goes on failing.
+        server.insist(&input.definitions()).await;
+        read_all(&server, input).await;
+        let seen = invariants::look(&server, &input.story).await;
+        server.services.shut_down(DRAIN_MAX).await;
+        invariants::sweep(&server, &life.clock).await;
+        seen
     });
-    invariants::of_the_bucket(world, story);
+    invariants::of_the_bucket(world, input);
     seen
 }
 
 /// Waits until all that was sent is read and committed.
-pub async fn read_all(server: &Server, story: &Story) {
-    let is_done = |status: &Status| {
-        status.inputs.len() as u64 == story.partitions && status.inputs.iter().all(|input| input.state == PartitionState::Done)
-    };
+pub async fn read_all(server: &Server, input: &Input) {
     for job in ["keep", "of_source"] {
-        server.wait_for(job, "has read all", is_done).await;
+        server.wait_for(job, "has read all", |status| input.is_read(&status.inputs)).await;
     }
     server.sql("FLUSH").await;
 }

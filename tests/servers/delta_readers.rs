@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
+use tokio::process::Command;
 
 use super::install;
 use super::ministack::{ACCESS_KEY, REGION};
@@ -40,6 +42,25 @@ pub struct DeltaReading {
     pub columns: Vec<String>,
 }
 
+/// What a reader sees of one version.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct VersionReading {
+    #[serde(flatten)]
+    pub rows: DeltaReading,
+    /// Of the columns, in the reader's own words.
+    pub types: Vec<String>,
+}
+
+/// For each version that was asked for: what the reader sees, or why it sees nothing.
+pub type VersionReadings = Vec<Result<VersionReading, String>>;
+
+/// All versions by each reader.
+pub struct AllVersions {
+    pub deltalake: VersionReadings,
+    pub duckdb: VersionReadings,
+    pub clickhouse: VersionReadings,
+}
+
 #[derive(Deserialize)]
 pub struct Readings {
     pub deltalake: DeltaReading,
@@ -62,25 +83,46 @@ pub async fn read_delta(place: &Place<'_>, distinct: &str, sum: &str) -> Reading
     };
     question["distinct"] = distinct.into();
     question["sum"] = sum.into();
-    let output = tokio::process::Command::new(python).arg(SCRIPT).arg(question.to_string()).output().await.expect("python can be started");
-    let (answer, complaint) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "a reader cannot read {question}:\n{complaint}");
-    serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error} in the readers' answer: {answer}\n{complaint}"))
+    answer_of(Command::new(python).arg(SCRIPT).arg(question.to_string())).await
 }
 
 /// Reads a table in a folder with ClickHouse.
 pub async fn read_clickhouse(folder: &Path, distinct: &str, sum: &str) -> DeltaReading {
+    answer_of(clickhouse().await.arg(folder).arg(distinct).arg(sum)).await
+}
+
+/// Reads versions of a table in a folder with each reader, each in one process: what takes long is that they start.
+pub async fn read_versions(folder: &Path, distinct: &str, sum: &str, versions: &[i64]) -> AllVersions {
+    #[derive(Deserialize)]
+    struct Both {
+        deltalake: VersionReadings,
+        duckdb: VersionReadings,
+    }
+    let question = json!({ "uri": folder, "distinct": distinct, "sum": sum, "versions": versions });
+    let (mut python, mut clickhouse) = (Command::new(python().await), clickhouse().await);
+    python.arg(SCRIPT).arg(question.to_string());
+    clickhouse.arg(folder).arg(distinct).arg(sum).args(versions.iter().map(i64::to_string));
+    let (Both { deltalake, duckdb }, clickhouse) = tokio::join!(answer_of(&mut python), answer_of(&mut clickhouse));
+    AllVersions { deltalake, duckdb, clickhouse }
+}
+
+async fn clickhouse() -> Command {
     let python = install::python_in(&install::python(CLICKHOUSE_INSTALLED_AS, CLICKHOUSE_REQUIREMENTS).await);
-    let mut command = tokio::process::Command::new(python);
-    let output = command.arg(CLICKHOUSE_SCRIPT).arg(folder).arg(distinct).arg(sum).output().await.expect("python can be started");
+    let mut command = Command::new(python);
+    command.arg(CLICKHOUSE_SCRIPT);
+    command
+}
+
+async fn answer_of<T: DeserializeOwned>(command: &mut Command) -> T {
+    let output = command.output().await.expect("python can be started");
     let (answer, complaint) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "ClickHouse cannot read {}:\n{complaint}", folder.display());
-    serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error} in ClickHouse's answer: {answer}\n{complaint}"))
+    assert!(output.status.success(), "a reader cannot read: {command:?}\n{complaint}");
+    serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error} in the readers' answer: {answer}\n{complaint}"))
 }
 
 /// Appends rows with python `deltalake`, one commit each: `id` counts from `first`, `bytes` is 1.
 pub async fn append_delta(folder: &Path, first: i64, rows: i64) {
-    let mut command = tokio::process::Command::new(python().await);
+    let mut command = Command::new(python().await);
     let output = command.arg(APPENDING_SCRIPT).arg(folder).arg(first.to_string()).arg(rows.to_string()).output().await;
     let output = output.expect("python can be started");
     assert!(output.status.success(), "python cannot append:\n{}", String::from_utf8_lossy(&output.stderr));

@@ -1,8 +1,8 @@
 //! The housekeeper of the lake: one background task per server that looks at all tables, one after the other. No commit waits for it.
 //!
 //! - **Checkpoints**: where enough was committed since it last looked, it has the log summed up.
-//! - **Sweeps**, once a day: the old end of the logs, data files that nobody needs, leftovers of interrupted writes. First it asks the jobs' manifests
-//!   what they still need (`needs`).
+//! - **Sweeps**, once a day: the old end of the logs, data files and state of jobs that nobody needs, leftovers of interrupted writes. First it
+//!   asks the jobs' manifests what they still need (`needs`).
 //!
 //! All of it may be done by several servers at once and dropped half-way. What fails is told in `lakewire.events` and tried again later; one
 //! table does not keep the others from it.
@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use super::FlowServices;
 use super::events::EventKind;
-use super::rejects;
+use super::{rejects, saved};
 use crate::catalog::{Definition, ObjectKind};
 use crate::error::{Error, Result};
 use crate::lake::Table;
@@ -60,6 +60,13 @@ impl Maintenance {
         self.stopping.cancel();
         self.task.wait().await;
     }
+}
+
+/// Sweeps now, whenever it was last done. What fails is told in `lakewire.events`.
+pub async fn sweep(services: Arc<FlowServices>) {
+    let mut housekeeper = Housekeeper::new(services);
+    let tables = housekeeper.tables();
+    housekeeper.sweep(&tables).await;
 }
 
 async fn rounds(mut housekeeper: Housekeeper) {
@@ -165,7 +172,7 @@ impl Housekeeper {
                 self.postpone_sweep(&named.name, &error);
             }
         }
-        match self.services.lake.remove_leftovers().await {
+        match self.remove_leftovers(&needs).await {
             Ok(0) => {}
             Ok(count) => {
                 let what = format!("removed {count} leftovers of interrupted writes");
@@ -173,6 +180,16 @@ impl Housekeeper {
             }
             Err(error) => self.postpone_sweep("lake", &error),
         }
+    }
+
+    /// What interrupted writes left beside the tables. Gives how many objects.
+    async fn remove_leftovers(&self, needs: &Needs) -> Result<usize> {
+        let mut count = self.services.lake.remove_leftovers().await?;
+        let older_than = self.services.clock.now() - saved::SWEPT_AFTER;
+        for (job, named) in &needs.state {
+            count += saved::remove_unnamed(&self.services.lake, *job, named, older_than).await?;
+        }
+        Ok(count)
     }
 
     async fn sweep_table(&self, named: &Named, needs: &Needs) -> Result<()> {

@@ -1,10 +1,10 @@
-//! What the jobs need of the tables beyond what the tables' logs say: files that are prepared and not yet published, and the versions from which
-//! views go on.
+//! What the jobs need: of the tables, beyond what the tables' logs say, files that are prepared and not yet published and the versions from
+//! which views go on; and their own state objects.
 //!
-//! The newest manifest of each job tells both: an epoch is decided only when the one before it is published. The folders in the lake are asked, not
+//! The newest manifest of each job tells it all: an epoch is decided only when the one before it is published. The folders in the lake are asked, not
 //! the catalog, for the jobs of other servers and those that were dropped have files there too.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::TimeDelta;
 use object_store::ObjectStore;
@@ -27,6 +27,8 @@ pub struct Needs {
     tables: BTreeMap<Path, Spared>,
     /// From which version some table is followed that is not known here: it could be any.
     followed_from: Option<i64>,
+    /// The state objects of each job that has a manifest. Of one that has none nobody knows what it needs.
+    pub state: BTreeMap<JobId, BTreeSet<String>>,
 }
 
 impl Needs {
@@ -39,6 +41,7 @@ impl Needs {
         let mut needs = Needs::default();
         for job in jobs_in(&services.lake).await? {
             let Some(manifest) = Manifests::new(services.lake.clone(), services.clock.clone(), job).newest().await? else { continue };
+            needs.state.insert(job, manifest.state_objects().map(str::to_string).collect());
             needs.add_prepared(&manifest, &services.lake)?;
             if known.contains(&job) || manifest.committed_at_micros > heard_of_since {
                 needs.add_followed(&manifest, &catalog, &services.lake)?;

@@ -8,8 +8,9 @@ use tempfile::TempDir;
 
 use super::super::events::EventLog;
 use super::super::feed::Feeds;
-use super::super::manifest::{Decision, Manifests, PreparedCommit, Totals};
-use super::super::published::Views;
+use super::super::manifest::{Decision, Manifest, Manifests, PreparedCommit, SavedState, ShownBefore, Totals};
+use super::super::published::{Bases, Views};
+use super::super::saved::{Retired, StateObject};
 use super::*;
 use crate::catalog::{Catalog, Change, Object, SecretKey, TableDef};
 use crate::clock::Clock;
@@ -167,6 +168,42 @@ async fn while_a_manifest_cannot_be_read_nothing_is_removed() {
     house.services.clock.advance(Duration::from_secs(3600));
     house.housekeeper.round().await;
     assert!(!house.has(&orphan[0]), "it is tried again");
+}
+
+#[tokio::test]
+async fn state_that_no_manifest_names_is_swept_when_it_is_old() {
+    let mut house = House::open().await;
+    let (job, object) = (JobId::new(), |name: &str| StateObject { name: name.to_string(), parts: vec![] });
+    let manifests = Manifests::new(house.services.lake.clone(), house.services.clock.clone(), job);
+    let before = ShownBefore { objects: vec![object("shown")], bases: Bases::new() };
+    let state = SavedState {
+        fingerprint: String::new(),
+        now_micros: 0,
+        objects: vec![object("needed")],
+        has_begun: true,
+        bases: Bases::new(),
+        before: Some(before),
+    };
+    let retired = vec![Retired { name: "retired".to_string(), at_micros: 0, epoch: Epoch(1) }];
+    let draft = manifests.draft(Epoch(1), BTreeMap::new(), vec![], Totals::default());
+    assert_eq!(manifests.decide(&Manifest { state: Some(state), retired, ..draft }).await.unwrap(), Decision::Committed);
+    let folder = |job: JobId| house.folder.path().join(format!("lake/_lakewire/jobs/{job}/state"));
+    let unknown = JobId::new();
+    for (job, name) in [(job, "needed"), (job, "shown"), (job, "retired"), (job, "orphan"), (unknown, "whose")] {
+        std::fs::create_dir_all(folder(job)).unwrap();
+        std::fs::write(folder(job).join(name), "").unwrap();
+    }
+    let (job, unknown) = (folder(job), folder(unknown));
+
+    house.services.clock.advance(6 * DAY);
+    house.housekeeper.round().await;
+    assert!(job.join("orphan").exists(), "a manifest may be about to name it");
+    house.services.clock.advance(2 * DAY);
+    house.housekeeper.round().await;
+    assert!(!job.join("orphan").exists());
+    assert!(["needed", "shown", "retired"].iter().all(|name| job.join(name).exists()));
+    assert!(unknown.join("whose").exists(), "without a manifest nobody knows");
+    assert_eq!(house.told(EventKind::MaintenanceFailed), 0, "{:?}", house.services.events.list());
 }
 
 #[tokio::test]

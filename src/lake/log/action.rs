@@ -255,8 +255,8 @@ impl DeletionVector {
     }
 }
 
-/// Whether the folder before a relative deletion vector's UUID is one name. The library joins it to the table's URL as it stands, so that `..`
-/// in any spelling, a slash, a scheme or a query would lead elsewhere. Writers put random letters and digits there.
+/// Whether the folder before a relative deletion vector's UUID is one name. The library joins it to the table's URL as it stands, so that
+/// `..` in any spelling, a slash, a scheme or a query would lead elsewhere. Writers put random letters and digits there.
 fn stays_below(relative: &str) -> bool {
     let folder = &relative.as_bytes()[..relative.len().saturating_sub(UUID_LEN)];
     folder.iter().all(|byte| byte.is_ascii_alphanumeric() || [b'-', b'_'].contains(byte))

@@ -6,16 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::TryStreamExt;
 use lakewire::flow::manifest::Manifest;
 use lakewire::flow::rejects;
-use lakewire::model::PartitionState;
+use lakewire::model::{PartitionId, PartitionState, Positions};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde_json::Value;
 
-use super::super::case::Story;
+use super::super::input::Input;
 use super::super::world::World;
 
 /// All manifests, by job and epoch.
 type Manifests = BTreeMap<String, BTreeMap<u64, Manifest>>;
+/// What each partition was split or merged from.
+type Parents = BTreeMap<PartitionId, Vec<PartitionId>>;
 
 /// One version of a table's log.
 #[derive(Default)]
@@ -27,13 +29,15 @@ struct Version {
     removes: usize,
 }
 
-pub fn assert_whole(world: &World, story: &Story) {
+pub fn assert_whole(world: &World, input: &Input) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
     runtime.block_on(async {
         let manifests = manifests(world).await;
         assert!(!manifests.is_empty(), "there are no manifests");
+        let parents = input.parents();
         for job in manifests.values() {
             assert_progress(job);
+            job.values().flat_map(|manifest| manifest.inputs.values()).for_each(|positions| assert_parents_first(positions, &parents));
         }
         let targets = targets(&manifests);
         assert_eq!(targets.len(), 1, "one pipeline writes one table: {targets:?}");
@@ -43,7 +47,7 @@ pub fn assert_whole(world: &World, story: &Story) {
             assert_published(table, &published, &manifests);
         }
         let writes = |job: &&BTreeMap<u64, Manifest>| job.values().any(|manifest| targets.iter().any(|table| names(manifest, table)));
-        assert_all_read(manifests.values().find(writes).expect("the pipeline has manifests"), story);
+        assert_all_read(manifests.values().find(writes).expect("the pipeline has manifests"), input);
     });
 }
 
@@ -65,11 +69,22 @@ fn assert_progress(job: &BTreeMap<u64, Manifest>) {
     }
 }
 
-/// A position of a generator, a table or a view is a number; which table it is does not change.
+/// A partition is begun when what it was split or merged from has been read to its end: else the records of a key could change places.
+fn assert_parents_first(positions: &Positions, parents: &Parents) {
+    for partition in positions.keys() {
+        for parent in parents.get(partition).into_iter().flatten() {
+            assert_eq!(positions.get(parent), Some(&PartitionState::Done), "{partition} is begun, its parent {parent} is not done");
+        }
+    }
+}
+
+/// A position of a generator, a table or a view is a number, and so is one of a shard from its first record on; which table it is does not
+/// change.
 fn is_not_before(before: &PartitionState, now: &PartitionState) -> bool {
     let number = |state: &PartitionState| match state {
+        PartitionState::At(position) if position.as_str() == "TRIM_HORIZON" => Some(0),
         PartitionState::At(position) => position.as_str().parse().ok(),
-        PartitionState::Done => Some(u64::MAX),
+        PartitionState::Done => Some(u128::MAX),
     };
     match (number(before), number(now)) {
         (Some(before), Some(now)) => now >= before,
@@ -109,12 +124,13 @@ fn assert_published(table: &str, published: &BTreeSet<(String, u64)>, manifests:
 }
 
 /// The newest manifest of the pipeline says that everything is in.
-fn assert_all_read(job: &BTreeMap<u64, Manifest>, story: &Story) {
+fn assert_all_read(job: &BTreeMap<u64, Manifest>, input: &Input) {
     let newest = job.values().last().expect("a job has manifests");
-    let states: Vec<_> = newest.inputs.values().flat_map(|positions| positions.values()).collect();
-    assert_eq!(states, vec![&PartitionState::Done; story.partitions as usize], "the positions in the end");
-    assert_eq!(newest.totals.records_in, story.records, "the records that the pipeline counted");
-    assert_eq!(newest.totals.rows_out + newest.totals.rejected, story.records, "rows and rejects");
+    let states: Positions = newest.inputs.values().flatten().map(|(partition, state)| (partition.clone(), state.clone())).collect();
+    assert_eq!(Some(states), input.end(), "the positions in the end");
+    let sent = input.story.records;
+    assert_eq!(newest.totals.records_in, sent, "the records that the pipeline counted");
+    assert_eq!(newest.totals.rows_out + newest.totals.rejected, sent, "rows and rejects");
 }
 
 /// The tables that jobs write beside the rejects. A table that was made again after a crash has another folder than its name says.
@@ -173,13 +189,14 @@ fn version(body: &[u8]) -> Version {
     version
 }
 
-async fn paths(world: &World, folder: &str) -> Vec<Path> {
+/// All below a folder of the lake, sorted.
+pub(super) async fn paths(world: &World, folder: &str) -> Vec<Path> {
     let folder = Path::from(format!("lake/{folder}"));
     let mut paths: Vec<Path> = world.bucket.list(Some(&folder)).map_ok(|object| object.location).try_collect().await.expect("a list");
     paths.sort();
     paths
 }
 
-async fn body(world: &World, path: &Path) -> Vec<u8> {
+pub(super) async fn body(world: &World, path: &Path) -> Vec<u8> {
     world.bucket.get(path).await.expect("an object").bytes().await.expect("its bytes").to_vec()
 }

@@ -2,14 +2,20 @@
 //!
 //! - Each record that was sent is in the target once, or among the rejects once (`records`).
 //! - A view equals its query, a view on a view too (`views`).
-//! - No version of a table shows half an epoch; logs, manifests and positions agree (`epochs`).
+//! - No version of a table shows half an epoch; logs, manifests and positions agree; no shard is begun before its parents have been read
+//!   (`epochs`).
+//! - Nothing stays that nobody names, once a sweep has been there (`leftovers`).
 //! - All that can be seen is what is to be seen after a run in which nothing happened (`assert_same`).
 
 mod epochs;
+mod leftovers;
 mod records;
 mod views;
 
+pub use leftovers::sweep;
+
 use super::case::Story;
+use super::input::Input;
 use super::server::Server;
 use super::world::World;
 
@@ -33,17 +39,18 @@ pub async fn look(server: &Server, story: &Story) -> Seen {
 }
 
 /// Judges what lies in the bucket, without asking the server.
-pub fn of_the_bucket(world: &World, story: &Story) {
-    epochs::assert_whole(world, story);
+pub fn of_the_bucket(world: &World, input: &Input) {
+    epochs::assert_whole(world, input);
+    leftovers::assert_none(world);
 }
 
 /// Between partitions records have no order, and so new columns have none: who comes first is first.
-pub fn assert_same(seen: &Seen, undisturbed: &Seen, story: &Story) {
+pub fn assert_same(seen: &Seen, undisturbed: &Seen, input: &Input) {
     assert_eq!(seen.views, undisturbed.views, "the views, and those of an undisturbed run");
     for (seen, undisturbed) in [(&seen.source, &undisturbed.source), (&seen.table, &undisturbed.table)] {
-        match story.partitions {
-            1 => assert_eq!(seen, undisturbed, "the columns, and those of an undisturbed run"),
-            _ => assert_eq!(sorted(seen), sorted(undisturbed), "the columns, and those of an undisturbed run"),
+        match input.is_in_order() {
+            true => assert_eq!(seen, undisturbed, "the columns, and those of an undisturbed run"),
+            false => assert_eq!(sorted(seen), sorted(undisturbed), "the columns, and those of an undisturbed run"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::super::saved;
 use super::*;
 use crate::model::{Epoch, ObjectId};
 
@@ -92,6 +93,7 @@ impl Job<'_> {
             None => None,
         };
         self.inputs.go_on_from(boundaries);
+        saved::check_young(now_micros, self.services.clock.now_micros())?;
         self.epoch.commit(Contents { positions: self.inputs.positions(), target, state, retired }).await?;
         self.inputs.sources.committed();
         self.is_dirty = false;
