@@ -23,8 +23,8 @@ use crate::session::{Services, Session};
 const DRAIN_JOBS_MAX: Duration = Duration::from_secs(7);
 const DRAIN_SOCKETS_MAX: Duration = Duration::from_secs(2);
 const CONNECTIONS_MAX: usize = 1000;
-/// Planners recurse into a query as deep as it nests: as much as PostgreSQL's stack has by default. It is only an address until it is used.
-pub const THREAD_STACK_BYTES: usize = 8 << 20;
+/// Planners recurse into a query as deep as it nests (`sql::nesting`). Until it is used it is only an address.
+pub const THREAD_STACK_BYTES: usize = 64 << 20;
 /// Where the addresses in use are written when the server is ready.
 const LISTEN_FILE: &str = "listen.json";
 

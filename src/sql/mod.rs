@@ -54,6 +54,7 @@ mod intervals;
 mod literals;
 mod locate;
 pub mod metadata_columns;
+mod nesting;
 pub mod planner;
 pub mod position;
 mod reader;

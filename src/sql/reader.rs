@@ -1,12 +1,12 @@
 //! Reads a statement's tokens, in the words the statements' files are written in.
 
-use sqlparser::ast::{self, Ident};
+use sqlparser::ast::{self, Ident, VisitMut};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
 use super::dialect::LakewireDialect;
 use super::object::PlacedName;
-use super::{literals, position, query, syntax_error, windows};
+use super::{literals, nesting, position, query, syntax_error, windows};
 use crate::error::{Error, Result};
 use crate::model::{Name, SqlType};
 
@@ -184,21 +184,21 @@ impl<'a> Reader<'a> {
 
     pub fn expression(&mut self) -> Result<ast::Expr> {
         let mut expression = self.run(Parser::parse_expr)?;
-        literals::widen(&mut expression);
+        settle(&mut expression)?;
         Ok(expression)
     }
 
     /// A relation, without joins.
     pub fn relation(&mut self) -> Result<ast::TableFactor> {
         let mut relation = self.run(Parser::parse_table_factor)?;
-        literals::widen(&mut relation);
+        settle(&mut relation)?;
         Ok(relation)
     }
 
     /// Relations with their joins, one or more.
     pub fn relations(&mut self) -> Result<Vec<ast::TableWithJoins>> {
         let mut relations = self.run(|parser| parser.parse_comma_separated(Parser::parse_table_and_joins))?;
-        literals::widen(&mut relations);
+        settle(&mut relations)?;
         Ok(relations)
     }
 
@@ -208,7 +208,7 @@ impl<'a> Reader<'a> {
             return Err(self.unexpected("a query"));
         }
         let mut query = self.run(Parser::parse_query).map_err(query::name_missing_clause)?;
-        literals::widen(query.as_mut());
+        settle(query.as_mut())?;
         query::check(&query, self.text)?;
         windows::expand(query.as_mut(), self.text)?;
         Ok(query)
@@ -217,7 +217,7 @@ impl<'a> Reader<'a> {
     /// A statement as sqlparser knows it.
     pub fn statement(&mut self) -> Result<ast::Statement> {
         let mut statement = self.run(Parser::parse_statement)?;
-        literals::widen(&mut statement);
+        settle(&mut statement)?;
         Ok(statement)
     }
 
@@ -250,6 +250,13 @@ impl<'a> Reader<'a> {
     fn run<T>(&mut self, parse: impl FnOnce(&mut Parser<'a>) -> Result<T, ParserError>) -> Result<T> {
         parse(&mut self.parser).map_err(|error| syntax_error::from_parser(error, self.text))
     }
+}
+
+/// What has been read, as the statements' files may take it.
+fn settle(node: &mut impl VisitMut) -> Result<()> {
+    nesting::check(node)?;
+    literals::widen(node);
+    Ok(())
 }
 
 fn is_word(token: &TokenWithSpan, expected: &str) -> bool {

@@ -4,7 +4,7 @@ use sqlparser::parser::ParserError;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, TokenizerError};
 
 use super::{position, tokens};
-use crate::error::{Error, SqlState};
+use crate::error::Error;
 
 /// Shown instead of a string literal: it may be a secret that stands in the wrong place.
 const HIDDEN_LITERAL: &str = "'…'";
@@ -13,7 +13,7 @@ const HIDDEN_LITERAL: &str = "'…'";
 pub fn from_parser(error: ParserError, text: &str) -> Error {
     let message = match error {
         ParserError::RecursionLimitExceeded => {
-            return Error::syntax("the statement is nested too deeply").with_state(SqlState::PROGRAM_LIMIT_EXCEEDED);
+            return super::nesting::too_deep();
         }
         ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
     };

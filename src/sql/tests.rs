@@ -158,11 +158,32 @@ fn planning_errors_get_a_position() {
 
 #[test]
 fn long_and_deep_statements_do_not_overflow_the_stack() {
-    let long = format!("SELECT 1 WHERE {}", vec!["a = 1"; 5_000].join(" OR "));
+    // Of a server's threads.
+    let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(long_and_deep_statements).unwrap();
+    thread.join().unwrap();
+}
+
+fn long_and_deep_statements() {
+    let long = format!("SELECT 1 WHERE {}", vec!["a = 1"; 1_900].join(" OR "));
     assert!(mentions(&query_of(&long), "a"));
     let many = "SELECT 1;\n".repeat(20_000);
     assert_eq!(parse(&many).unwrap().last().unwrap().offset, 10 * 19_999);
     assert!(parse(&format!("SELECT {}1{}", "(".repeat(100), ")".repeat(100))).is_ok());
-    let error = parse(&format!("SELECT {}1{}", "(".repeat(100_000), ")".repeat(100_000))).unwrap_err();
-    assert_eq!((error.sqlstate(), error.message()), (SqlState::PROGRAM_LIMIT_EXCEEDED, "the statement is nested too deeply"));
+    let chain = |link: &str, joined: &str| vec![link; 20_000].join(joined);
+    let too_deep = [
+        format!("SELECT {}1{}", "(".repeat(100_000), ")".repeat(100_000)),
+        format!("SELECT {}", chain("1", " + ")),
+        format!("SELECT f(1 + (2 * ({})))", chain("1", " + ")),
+        format!("SELECT 1 WHERE {}", chain("a = 1", " OR ")),
+        format!("SELECT x{}", "::text".repeat(20_000)),
+        format!("SELECT * FROM {}", chain("t", " CROSS JOIN ")),
+        format!("SELECT * FROM {}", chain("t", ", ")),
+        chain("SELECT 1", " UNION ALL "),
+        format!("DELETE FROM t WHERE {}", chain("a = 1", " AND ")),
+    ];
+    for text in too_deep {
+        let error = parse(&text).unwrap_err();
+        let refusal = (error.sqlstate(), error.message());
+        assert_eq!(refusal, (SqlState::PROGRAM_LIMIT_EXCEEDED, "the statement is nested too deeply"), "{}", &text[..40]);
+    }
 }

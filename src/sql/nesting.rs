@@ -1,0 +1,102 @@
+//! How deep a statement may be. Whoever plans it recurses into it, and a stack that overflows ends the server.
+//!
+//! What stands in parentheses is counted by the parser. Chains it reads in a loop, and what they become leans to the left and is as deep as
+//! it is long: `1 + 1 + …`, `x::text::text…`, `SELECT … UNION SELECT … UNION …`, `a JOIN b JOIN …`.
+
+use std::convert::Infallible;
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Expr, Query, Select, SetExpr, Value, Values, VisitMut, VisitorMut};
+
+use crate::error::{Error, Result, SqlState};
+
+/// The threads of a server have a stack for this, also in a debug build.
+const LEVELS_MAX: usize = 2000;
+
+/// Errors: something is deeper. It has been taken out of `node` then, for dropping recurses too.
+pub fn check(node: &mut impl VisitMut) -> Result<()> {
+    let mut cutter = Cutter::default();
+    cutter.visit(node);
+    let is_deep = cutter.has_long_joins || !cutter.cut_off.is_empty();
+    while let Some(part) = cutter.cut_off.pop() {
+        match part {
+            Part::Expr(mut expr) => cutter.visit(expr.as_mut()),
+            Part::Body(mut body) => {
+                cutter.cut_body(&mut body);
+                cutter.visit(body.as_mut());
+            }
+        }
+    }
+    match is_deep {
+        true => Err(too_deep()),
+        false => Ok(()),
+    }
+}
+
+pub fn too_deep() -> Error {
+    Error::syntax("the statement is nested too deeply")
+        .with_state(SqlState::PROGRAM_LIMIT_EXCEEDED)
+        .with_hint("a long chain of OR can be written as IN, and what is computed can be kept in a table")
+}
+
+/// Cuts off what is too deep, in pieces that are not.
+#[derive(Default)]
+struct Cutter {
+    level: usize,
+    cut_off: Vec<Part>,
+    has_long_joins: bool,
+}
+
+enum Part {
+    Expr(Box<Expr>),
+    Body(Box<SetExpr>),
+}
+
+impl Cutter {
+    fn visit(&mut self, node: &mut impl VisitMut) {
+        self.level = 0;
+        let ControlFlow::Continue(()) = node.visit(self);
+    }
+
+    /// UNION and its like lean to the left, and are visited without being named.
+    fn cut_body(&mut self, body: &mut SetExpr) {
+        let mut place = body;
+        for _ in 0..LEVELS_MAX {
+            match place {
+                SetExpr::SetOperation { left, .. } => place = left,
+                _ => return,
+            }
+        }
+        let nothing = SetExpr::Values(Values { explicit_row: false, value_keyword: false, rows: vec![] });
+        self.cut_off.push(Part::Body(Box::new(std::mem::replace(place, nothing))));
+    }
+}
+
+impl VisitorMut for Cutter {
+    type Break = Infallible;
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Infallible> {
+        self.level += 1;
+        if self.level > LEVELS_MAX {
+            let nothing = Expr::Value(Value::Null.into());
+            self.cut_off.push(Part::Expr(Box::new(std::mem::replace(expr, nothing))));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, _: &mut Expr) -> ControlFlow<Infallible> {
+        self.level -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Infallible> {
+        self.cut_body(&mut query.body);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Infallible> {
+        let relations = select.from.iter().map(|from| 1 + from.joins.len()).sum::<usize>();
+        self.has_long_joins |= relations > LEVELS_MAX;
+        ControlFlow::Continue(())
+    }
+}
