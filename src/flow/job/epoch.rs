@@ -12,7 +12,7 @@ use super::super::expectations::Output;
 use super::super::feed::FeedBatch;
 use super::super::manifest::{Decision, Manifest, Manifests, PreparedCommit, SavedState, Totals};
 use super::super::rejects;
-use super::super::saved::Retired;
+use super::super::saved::{self, Retired};
 use super::super::target::{Target, TargetSpec};
 use super::ownership::taken_over;
 use super::{JobSpec, JobStatus, StandingOrders};
@@ -48,6 +48,8 @@ pub struct Contents {
     /// What a view remembers.
     pub state: Option<SavedState>,
     pub retired: Vec<Retired>,
+    /// When the writing of the state began, where any is new.
+    pub saved_at_micros: Option<i64>,
 }
 
 impl<'a> OpenEpoch<'a> {
@@ -77,7 +79,7 @@ impl<'a> OpenEpoch<'a> {
         }
         let (committed, totals, contents) = match newest {
             Some(Manifest { epoch, totals, inputs, state, retired, .. }) => {
-                (epoch, totals, Contents { positions: inputs, target: None, state, retired })
+                (epoch, totals, Contents { positions: inputs, state, retired, ..Contents::default() })
             }
             None => Default::default(),
         };
@@ -155,7 +157,7 @@ impl<'a> OpenEpoch<'a> {
 
     /// Seal, decide, publish, acknowledge. After an error it is not known how far it came: the job must recover.
     pub async fn commit(&mut self, mut contents: Contents) -> Result<()> {
-        let commits = self.seal(contents.target.take()).await?;
+        let commits = self.seal(contents.target.take(), contents.saved_at_micros).await?;
         crash_point(fault::EPOCH_FILES_WRITTEN);
         let manifest = self.draft(contents, commits);
         crash_point(fault::EPOCH_SEALED);
@@ -174,13 +176,15 @@ impl<'a> OpenEpoch<'a> {
         Ok(())
     }
 
-    /// The files of the target, which are finished, and those of the rejects. An epoch that has slept for so long that a vacuum may have taken
-    /// them begins anew. After an error none of them is left.
-    async fn seal(&mut self, target: Option<PreparedCommit>) -> Result<Vec<PreparedCommit>> {
+    /// The files of the target, which are finished, and those of the rejects. An epoch that has slept for so long that a sweep may have taken
+    /// them, or the state that was saved, begins anew. After an error none of them is left.
+    async fn seal(&mut self, target: Option<PreparedCommit>, saved_at_micros: Option<i64>) -> Result<Vec<PreparedCommit>> {
         let mut commits: Vec<_> = target.into_iter().collect();
+        let clock = &self.services.clock;
         let sealed = self.rejects.seal().await.and_then(|files| {
             commits.push(PreparedCommit { table: rejects::LOCATION.to_string(), files });
-            check_young(commits.iter().flat_map(|commit| &commit.files), self.services.clock.now())
+            saved_at_micros.map_or(Ok(()), |saved_at| saved::check_young(saved_at, clock.now_micros()))?;
+            check_young(commits.iter().flat_map(|commit| &commit.files), clock.now())
         });
         match sealed {
             Ok(()) => Ok(commits),

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::super::super::saved;
 use super::*;
 use crate::model::{Epoch, ObjectId};
 
@@ -93,8 +92,8 @@ impl Job<'_> {
             None => None,
         };
         self.inputs.go_on_from(boundaries);
-        saved::check_young(now_micros, self.services.clock.now_micros())?;
-        self.epoch.commit(Contents { positions: self.inputs.positions(), target, state, retired }).await?;
+        let positions = self.inputs.positions();
+        self.epoch.commit(Contents { positions, target, state, retired, saved_at_micros: Some(now_micros) }).await?;
         self.inputs.sources.committed();
         self.is_dirty = false;
         self.meeting.clear();

@@ -7,7 +7,8 @@ use super::Server;
 
 #[tokio::test]
 async fn prepared_statements_run_again_and_again() {
-    let client = Server::start().await.connect().await;
+    let server = Server::start().await;
+    let client = server.connect().await;
     let statement = client.prepare("SELECT $1::bigint * 2 AS twice, $2::text AS word").await.unwrap();
     assert_eq!(statement.columns()[0].name(), "twice");
     assert_eq!(statement.params(), [tokio_postgres::types::Type::INT8, tokio_postgres::types::Type::TEXT]);
@@ -21,7 +22,8 @@ async fn prepared_statements_run_again_and_again() {
 
 #[tokio::test]
 async fn a_portal_gives_its_rows_in_pieces() {
-    let mut client = Server::start().await.connect().await;
+    let server = Server::start().await;
+    let mut client = server.connect().await;
     let transaction = client.transaction().await.unwrap();
     let portal = transaction.bind("SELECT value FROM generate_series(1, 10000) ORDER BY value", &[]).await.unwrap();
     let mut seen = 0;
@@ -43,7 +45,8 @@ async fn a_portal_gives_its_rows_in_pieces() {
 
 #[tokio::test]
 async fn queries_may_be_pipelined() {
-    let client = Server::start().await.connect().await;
+    let server = Server::start().await;
+    let client = server.connect().await;
     let statement = client.prepare("SELECT ($1::int + 1)::int").await.unwrap();
     let answers = (0..200_i32).map(|number| {
         let (client, statement) = (&client, &statement);
@@ -55,7 +58,8 @@ async fn queries_may_be_pipelined() {
 
 #[tokio::test]
 async fn an_error_in_a_pipeline_hits_only_its_own_query() {
-    let client = Server::start().await.connect().await;
+    let server = Server::start().await;
+    let client = server.connect().await;
     let (good, bad, after) =
         tokio::join!(client.query("SELECT 1", &[]), client.query("SELECT * FROM missing", &[]), client.query("SELECT 3", &[]));
     assert_eq!(good.unwrap().len(), 1);
@@ -65,7 +69,8 @@ async fn an_error_in_a_pipeline_hits_only_its_own_query() {
 
 #[tokio::test]
 async fn a_stream_may_be_left_before_its_end() {
-    let client = Server::start().await.connect().await;
+    let server = Server::start().await;
+    let client = server.connect().await;
     let rows = client.query_raw("SELECT value FROM generate_series(1, 100000)", Vec::<i32>::new()).await.unwrap();
     let mut rows = Box::pin(rows);
     assert!(rows.try_next().await.unwrap().is_some());
@@ -75,7 +80,8 @@ async fn a_stream_may_be_left_before_its_end() {
 
 #[tokio::test]
 async fn statements_without_rows_and_empty_ones_have_no_columns() {
-    let client = Server::start().await.connect().await;
+    let server = Server::start().await;
+    let client = server.connect().await;
     assert!(client.query("", &[]).await.unwrap().is_empty());
     client.execute("CREATE TABLE t AS SELECT 1 AS x", &[]).await.unwrap();
     let error = client.prepare("SELECT 1; SELECT 2").await.unwrap_err();

@@ -23,7 +23,8 @@ fn text(messages: &[SimpleQueryMessage]) -> String {
 
 #[tokio::test]
 async fn statements_of_one_text_run_one_after_another() {
-    let client = Server::start().await.connect().await;
+    let server = Server::start().await;
+    let client = server.connect().await;
     let answer = client.simple_query("CREATE TABLE t AS SELECT 1 AS x; SELECT x, 'a;b' FROM t; ; SELECT x + 1 FROM t").await.unwrap();
     assert_eq!(text(&answer), " 1;(1,a;b) 1;(2) 1;");
     // The driver shows the answer to an empty text as a statement without rows.
@@ -32,7 +33,8 @@ async fn statements_of_one_text_run_one_after_another() {
 
 #[tokio::test]
 async fn the_first_error_ends_the_text_and_its_position_counts_from_the_texts_start() {
-    let client = Server::start().await.connect().await;
+    let server = Server::start().await;
+    let client = server.connect().await;
     let error = client.simple_query("CREATE TABLE a AS SELECT 1 AS x; SELECT nothing FROM a; CREATE TABLE b AS SELECT 1 AS x").await;
     let error = error.unwrap_err();
     assert_eq!(error.code(), Some(&SqlState::UNDEFINED_COLUMN));
@@ -47,7 +49,8 @@ async fn the_first_error_ends_the_text_and_its_position_counts_from_the_texts_st
 
 #[tokio::test]
 async fn errors_have_a_hint_and_a_state() {
-    let client = Server::start().await.connect().await;
+    let server = Server::start().await;
+    let client = server.connect().await;
     let error = client.simple_query("SELECT $1::text").await.unwrap_err();
     let error = error.as_db_error().unwrap();
     assert_eq!((error.severity(), error.code()), ("ERROR", &SqlState::UNDEFINED_PARAMETER));
@@ -57,7 +60,8 @@ async fn errors_have_a_hint_and_a_state() {
 
 #[tokio::test]
 async fn a_failed_transaction_refuses_until_it_ends() {
-    let client = Server::start().await.connect().await;
+    let server = Server::start().await;
+    let client = server.connect().await;
     client.simple_query("BEGIN").await.unwrap();
     client.simple_query("SELECT * FROM missing").await.unwrap_err();
     client.simple_query("SELECT 1").await.unwrap_err();
@@ -67,7 +71,8 @@ async fn a_failed_transaction_refuses_until_it_ends() {
 
 #[tokio::test]
 async fn a_large_result_streams_through_a_small_buffer() {
-    let client = Server::start().await.connect().await;
+    let server = Server::start().await;
+    let client = server.connect().await;
     let rows = client.simple_query("SELECT value, repeat('x', 100) FROM generate_series(1, 200000)").await.unwrap();
     let rows = rows.iter().filter(|message| matches!(message, SimpleQueryMessage::Row(_))).count();
     assert_eq!(rows, 200_000);

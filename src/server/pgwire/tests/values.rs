@@ -33,7 +33,8 @@ async fn shown(client: &Client, expression: &str) -> String {
 
 #[tokio::test]
 async fn scalars_in_binary() {
-    let client = Server::start().await.connect().await;
+    let server = Server::start().await;
+    let client = server.connect().await;
     round_trip(&client, "boolean", true).await;
     round_trip(&client, "smallint", i16::MIN).await;
     round_trip(&client, "int", -7_i32).await;
@@ -50,7 +51,8 @@ async fn scalars_in_binary() {
 
 #[tokio::test]
 async fn timestamps_with_zone_in_binary() {
-    let client = Server::start().await.connect().await;
+    let server = Server::start().await;
+    let client = server.connect().await;
     let expression = "arrow_cast($1, 'Timestamp(Microsecond, Some(\"UTC\"))') AS v";
     let moment: DateTime<Utc> = "2026-01-01T00:00:00.5Z".parse().unwrap();
     let statement = client.prepare_typed(&format!("SELECT {expression}"), &[Type::TIMESTAMPTZ]).await.unwrap();
@@ -61,7 +63,8 @@ async fn timestamps_with_zone_in_binary() {
 
 #[tokio::test]
 async fn arrays_in_binary() {
-    let client = Server::start().await.connect().await;
+    let server = Server::start().await;
+    let client = server.connect().await;
     let statement = client.prepare_typed("SELECT $1 AS v", &[Type::INT8_ARRAY]).await.unwrap();
     let numbers = vec![Some(1_i64), None, Some(3)];
     assert_eq!(client.query_one(&statement, &[&numbers]).await.unwrap().get::<_, Vec<Option<i64>>>(0), numbers);
@@ -73,7 +76,8 @@ async fn arrays_in_binary() {
 
 #[tokio::test]
 async fn json_and_uuid_parameters() {
-    let client = Server::start().await.connect().await;
+    let server = Server::start().await;
+    let client = server.connect().await;
     let statement = client.prepare_typed("SELECT $1 AS v", &[Type::JSONB]).await.unwrap();
     let row = client.query_one(&statement, &[&serde_json::json!({"a": [1, 2]})]).await.unwrap();
     assert_eq!(row.get::<_, &str>(0), "{\"a\":[1,2]}");
@@ -84,7 +88,8 @@ async fn json_and_uuid_parameters() {
 
 #[tokio::test]
 async fn values_in_text() {
-    let client = Server::start().await.connect().await;
+    let server = Server::start().await;
+    let client = server.connect().await;
     for (expression, expected) in [
         ("true", "t"),
         ("NULL", "NULL"),
