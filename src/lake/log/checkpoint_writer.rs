@@ -4,7 +4,7 @@
 //! and settings of other engines that a checkpoint must keep. Rows of the checkpoint before are copied in batches, without those that were
 //! superseded, so that memory holds the objects of one checkpoint as they are stored, a batch, and what was committed since.
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StructArray, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StructArray, new_null_array};
 use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Fields, Schema, SchemaRef};
 use arrow::json::ReaderBuilder;
@@ -17,9 +17,9 @@ use parquet::file::properties::WriterProperties;
 
 use super::Log;
 use super::checkpoint::CheckpointBody;
-use super::checkpoint_schema::{self, ADD, METADATA, PROTOCOL};
+use super::checkpoint_schema::{self, ADD, METADATA, PROTOCOL, REMOVE};
 use super::listing::{Checkpoint, LastCheckpoint};
-use super::tail::LogTail;
+use super::tail::{LogTail, Part};
 use super::upload::Upload;
 use crate::error::{Error, Result};
 use crate::lake::file_columns::stats_texts;
@@ -71,9 +71,9 @@ impl Log {
         for path in objects {
             let body = self.must_fetch(path.clone()).await?;
             let sidecars = self.sidecars(&body.guarded(|| body.table_actions())?);
-            take_in(&body, tail, encoder, upload).await?;
+            take_in(&body, Part::Whole, tail, encoder, upload).await?;
             for sidecar in sidecars {
-                take_in(&self.must_fetch(sidecar).await?, tail, encoder, upload).await?;
+                take_in(&self.must_fetch(sidecar).await?, Part::Files, tail, encoder, upload).await?;
             }
         }
         let encoder = match encoder {
@@ -89,17 +89,17 @@ impl Log {
 }
 
 /// Takes in an object of an earlier checkpoint.
-async fn take_in(body: &CheckpointBody, tail: &mut LogTail, encoder: &mut Option<Encoder>, upload: &mut Upload) -> Result<()> {
+async fn take_in(body: &CheckpointBody, part: Part, tail: &mut LogTail, encoder: &mut Option<Encoder>, upload: &mut Upload) -> Result<()> {
     match body.is_json() {
-        true => body.guarded(|| tail.add_earlier(body.bytes())),
-        false => copy(body, tail, encoder, upload).await,
+        true => body.guarded(|| tail.add_earlier(body.bytes(), part)),
+        false => copy(body, part, tail, encoder, upload).await,
     }
 }
 
 /// Copies what still stands of an earlier checkpoint.
-async fn copy(body: &CheckpointBody, tail: &LogTail, encoder: &mut Option<Encoder>, upload: &mut Upload) -> Result<()> {
+async fn copy(body: &CheckpointBody, part: Part, tail: &LogTail, encoder: &mut Option<Encoder>, upload: &mut Upload) -> Result<()> {
     let mut batches = body.guarded(|| body.batches(|_| None))?;
-    while let Some(batch) = body.guarded(|| Ok(batches.next().transpose()?))? {
+    while let Some(batch) = body.guarded(|| batches.next().transpose()?.map(|batch| part_of(batch, part)).transpose())? {
         let encoder = match encoder {
             Some(encoder) => encoder,
             None => encoder.insert(Encoder::new(checkpoint_schema::with_unknown(&batch.schema()))?),
@@ -110,6 +110,17 @@ async fn copy(body: &CheckpointBody, tail: &LogTail, encoder: &mut Option<Encode
         tokio::task::yield_now().await;
     }
     Ok(())
+}
+
+fn part_of(actions: RecordBatch, part: Part) -> Result<RecordBatch> {
+    if part == Part::Whole {
+        return Ok(actions);
+    }
+    let files: Vec<usize> = [ADD, REMOVE].iter().filter_map(|name| actions.schema().index_of(name).ok()).collect();
+    let files = actions.project(&files)?;
+    let is_file = |row: usize| files.columns().iter().any(|column| column.is_valid(row));
+    let is_file = BooleanArray::from_iter((0..files.num_rows()).map(|row| Some(is_file(row))));
+    Ok(filter_record_batch(&files, &is_file)?)
 }
 
 /// Encodes actions and hands on what is finished.

@@ -33,6 +33,14 @@ enum Subject {
     File(FileKey),
 }
 
+/// What of an object of a checkpoint counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Whole,
+    /// What a sidecar is for. Readers look at nothing else in it, so nothing else may come from there into another checkpoint.
+    Files,
+}
+
 impl LogTail {
     pub fn new(expired_millis: i64) -> LogTail {
         LogTail { expired_millis, last: BTreeMap::new() }
@@ -47,9 +55,11 @@ impl LogTail {
     }
 
     /// Takes in what was before all commits: the lines of a checkpoint.
-    pub fn add_earlier(&mut self, checkpoint: &Bytes) -> Result<()> {
+    pub fn add_earlier(&mut self, checkpoint: &Bytes, part: Part) -> Result<()> {
         for (subject, line) in self.read(checkpoint)? {
-            self.last.entry(subject).or_insert(line);
+            if part == Part::Whole || matches!(subject, Subject::File(_)) {
+                self.last.entry(subject).or_insert(line);
+            }
         }
         Ok(())
     }

@@ -141,13 +141,16 @@ async fn a_sidecar_that_names_itself_is_read_once() {
     let sidecar = json!({"sidecar": {"path": "s.json", "sizeInBytes": 1, "modificationTime": 0}});
     put(&lake, &commit(1), &files).await;
     put(&lake, &checkpoint(1), &[about_table(&lake).await, vec![sidecar.clone(), sidecar.clone()]].concat()).await;
-    put(&lake, "_sidecars/s.json", &[files.to_vec(), vec![sidecar]].concat()).await;
+    // Readers look for files there, and for nothing else.
+    let strangers = vec![sidecar, json!({"txn": {"appId": "nobody", "version": 1}})];
+    put(&lake, "_sidecars/s.json", &[files.to_vec(), strangers].concat()).await;
     put(&lake, &commit(2), &[add("c", 1)]).await;
     assert_eq!(opened(&lake).await.unwrap().totals().files, 3);
 
     let made = lake_in(lake.store().clone()).table("t").unwrap().checkpoint().await.unwrap().unwrap();
     assert_eq!((made.version, made.files), (2, 3));
-    assert_eq!(opened(&lake).await.unwrap().totals().files, 3);
+    let again = opened(&lake).await.unwrap();
+    assert_eq!((again.totals().files, again.transaction("nobody")), (3, None));
 }
 
 #[tokio::test]
