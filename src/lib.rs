@@ -24,6 +24,9 @@ pub mod session;
 
 pub mod server;
 
+#[cfg(test)]
+mod fuzz;
+
 // Some test data is shared with the benches, which know this crate by its name.
 #[cfg(test)]
 extern crate self as lakewire;

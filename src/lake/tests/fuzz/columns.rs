@@ -9,7 +9,7 @@ use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::mutation::Dice;
+use crate::fuzz::Dice;
 
 const NAMES: &[&str] =
     &["add", "remove", "txn", "protocol", "metaData", "sidecar", "path", "stats", "stats_parsed", "size", "version", "x"];

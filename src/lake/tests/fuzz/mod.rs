@@ -12,18 +12,18 @@ mod words;
 
 use std::sync::OnceLock;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use object_store::path::Path;
 
 use super::maintenance::describe;
 use super::*;
 use crate::error::{self, Error, Kind};
+use crate::fuzz::{self, Dice, Run};
 use crate::lake::location;
 use corpus::{APPLICATIONS, LAKE, Objects, Original, commit_version, lake_of, put};
-use mutation::{Dice, Mutant};
+use mutation::Mutant;
 
-const SECONDS: u64 = 2;
 /// A failure is replayed from its round's seed.
 const MUTANTS_PER_ROUND: usize = 16;
 /// Of a round that takes a second or less.
@@ -36,28 +36,17 @@ const MIDDLE: i64 = 5;
 static ORIGINALS: OnceLock<Vec<Original>> = OnceLock::new();
 
 #[test]
-#[allow(clippy::disallowed_methods)]
 fn mutants_are_read_or_named() {
-    let setting = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a whole number"));
-    if let Some(seed) = setting("LAKEWIRE_FUZZ_SEED") {
-        return round(seed).unwrap();
-    }
-    let seconds = setting("LAKEWIRE_FUZZ_SECONDS");
-    // A short run is the same each time.
-    let first = seconds.map_or(0, |_| std::process::id() as u64) << 32;
-    let (begun, limit) = (Instant::now(), Duration::from_secs(seconds.unwrap_or(SECONDS)));
     let memory = peak_bytes();
-    let mut rounds = 0;
-    while begun.elapsed() < limit {
-        let seed = first + rounds;
-        let outcome = ended(seed);
-        assert!(outcome.is_ok(), "LAKEWIRE_FUZZ_SEED={seed}: {}", outcome.unwrap_err());
+    fuzz::rounds(|seed, run| {
+        ended(seed)?;
         // In a short run other tests stand in the same memory.
         let taken = peak_bytes().saturating_sub(memory);
-        assert!(seconds.is_none() || taken <= MEMORY_BYTES_MAX, "LAKEWIRE_FUZZ_SEED={seed}: {taken} bytes were taken");
-        rounds += 1;
-    }
-    println!("{rounds} rounds from seed {first}, {} logs, no finding", rounds * MUTANTS_PER_ROUND as u64);
+        match run == Run::Short || taken <= MEMORY_BYTES_MAX {
+            true => Ok(()),
+            false => Err(format!("{taken} bytes were taken")),
+        }
+    });
 }
 
 /// A round in a thread of its own, so that one that does not end, or panics, is told as a finding.

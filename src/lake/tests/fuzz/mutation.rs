@@ -4,35 +4,19 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use bytes::Bytes;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::{Map, Value, json};
 
 use super::columns;
 use super::corpus::{Objects, Original, commit_name, commit_version};
 use super::words::{OTHER_NAMES, STRANGERS, TEXTS, WORDS};
+use crate::fuzz::Dice;
 
+const NO_UTF8: &[u8] = &[0xff, 0xc0, 0x80];
 const STEPS_MAX: usize = 3;
 const OBJECT_BYTES_MAX: usize = 1 << 20;
 const SHOWN_BYTES_MAX: usize = 4000;
 /// Beyond what a reader that calls itself for each bracket may go down to.
 const NESTED: usize = 200;
-
-pub struct Dice(ChaCha8Rng);
-
-impl Dice {
-    pub fn new(seed: u64) -> Dice {
-        Dice(ChaCha8Rng::seed_from_u64(seed))
-    }
-
-    pub fn below(&mut self, end: usize) -> usize {
-        self.0.next_u32() as usize % end.max(1)
-    }
-
-    pub fn pick<'s, T>(&mut self, from: &'s [T]) -> &'s T {
-        &from[self.below(from.len())]
-    }
-}
 
 /// A log with something changed in it.
 pub struct Mutant {
@@ -186,21 +170,7 @@ fn lines_of(body: &[u8]) -> Vec<Vec<u8>> {
 }
 
 fn change_bytes(body: &mut Vec<u8>, dice: &mut Dice) {
-    let place = dice.below(body.len() + 1);
-    let end = (place + dice.below(16)).min(body.len());
-    match dice.below(8) {
-        0 if place < body.len() => body[place] ^= 1 << dice.below(8),
-        1 if place < body.len() => body[place] = dice.below(256) as u8,
-        2 => drop(body.drain(place..end)),
-        3 => body.truncate(place),
-        4 => {
-            let copied = body[place..end].to_vec();
-            let target = dice.below(body.len() + 1);
-            body.splice(target..target, copied);
-        }
-        5 => drop(body.splice(place..place, [0xff, 0xc0, 0x80])),
-        _ => drop(body.splice(place..place, dice.pick(WORDS).bytes())),
-    }
+    dice.change(body, NO_UTF8, WORDS);
     body.truncate(OBJECT_BYTES_MAX);
 }
 

@@ -1,28 +1,9 @@
 //! What mutants are given: bytes, texts and names that a reader may stumble over.
 
-/// What is put between bytes.
+/// What is put between bytes, beside what all JSON is made of.
 pub const WORDS: &[&str] = &[
-    "{",
-    "}",
-    "[",
-    "]",
-    ",",
-    ":",
-    "\"",
-    "\\",
-    "null",
-    "true",
-    "-",
-    "0",
     "e9",
-    ".5",
-    "\n",
     "\r\n",
-    "\0",
-    " ",
-    "\u{feff}",
-    "\\u0000",
-    "\\ud800",
     "\"add\":{",
     "\"add\":null,",
     "\"remove\":{\"path\":\"x\"},",
@@ -32,7 +13,6 @@ pub const WORDS: &[&str] = &[
     "{}",
     "[]\n",
     "1\n",
-    "9223372036854775807",
     "18446744073709551616",
     "1e999",
     "{\"txn\":{\"appId\":\"one\",\"version\":9}}\n",
