@@ -1,5 +1,6 @@
 //! The model's things as the service writes them.
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 
 use super::model::{Record, Shard, Stream};
@@ -40,24 +41,11 @@ pub fn iterator(stream: &Stream, shard: &Shard, next: usize) -> String {
 
 pub fn record(record: &Record) -> Value {
     json!({
-        "SequenceNumber": record.number.to_string(), "Data": base64(&record.data), "PartitionKey": record.key,
+        "SequenceNumber": record.number.to_string(), "Data": BASE64_STANDARD.encode(&record.data), "PartitionKey": record.key,
         "ApproximateArrivalTimestamp": record.arrival_millis as f64 / 1000.0,
     })
 }
 
 fn range(shard: &Shard) -> Value {
     json!({"StartingHashKey": shard.range.start().to_string(), "EndingHashKey": shard.range.end().to_string()})
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().enumerate().fold(0u32, |bits, (at, byte)| bits | u32::from(*byte) << (16 - 8 * at));
-        for at in 0..4 {
-            let digit = ALPHABET[(bits >> (18 - 6 * at) & 63) as usize];
-            text.push(if at <= chunk.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
 }

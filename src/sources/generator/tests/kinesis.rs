@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
@@ -79,7 +80,7 @@ async fn put(client: Client, stream: Stream, order: Order, numbers: Range<u64>) 
     for number in numbers {
         recipe(stream, 7).make(number, &mut record);
         writer.push(&record).await.unwrap();
-        expected.push((String::from_utf8(record.key.clone()).unwrap(), base64(&record.payload)));
+        expected.push((String::from_utf8(record.key.clone()).unwrap(), BASE64_STANDARD.encode(&record.payload)));
     }
     writer.finish().await.unwrap();
     expected
@@ -100,19 +101,6 @@ async fn records_of_a_key_keep_their_order() {
     let (client, service) = serve().await;
     let expected = put(client, Stream::Management, Order::OfEachKey, 5_900..6_400).await;
     assert_eq!(by_key(&service.lock().records), by_key(&expected));
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits = (0..3).fold(0u32, |bits, index| (bits << 8) | u32::from(*chunk.get(index).unwrap_or(&0)));
-        for index in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * index)) as usize & 63];
-            text.push(if index <= chunk.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
 }
 
 fn by_key(records: &[(String, String)]) -> BTreeMap<&str, Vec<&str>> {
