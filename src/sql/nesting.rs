@@ -1,18 +1,23 @@
 //! How deep a statement may be. Whoever plans it recurses into it, and a stack that overflows ends the server.
 //!
 //! What stands in parentheses is counted by the parser. Chains it reads in a loop, and what they become leans to the left and is as deep as
-//! it is long: `1 + 1 + …`, `x::text::text…`, `SELECT … UNION SELECT … UNION …`, `a JOIN b JOIN …`.
+//! it is long: `1 + 1 + …`, `x::text::text…`, `SELECT … UNION SELECT … UNION …`, `a JOIN b JOIN …`. Chains of AND and of OR, which programs
+//! write by the thousand, may be put in any order of evaluation: they become trees of even height.
 
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Query, Select, SetExpr, Value, Values, VisitMut, VisitorMut};
+use sqlparser::ast::{BinaryOperator, Expr, Query, Select, SetExpr, Value, Values, VisitMut, VisitorMut};
 
 use crate::error::{Error, Result, SqlState};
 
 /// The threads of a server have a stack for this, also in a debug build.
 const LEVELS_MAX: usize = 2000;
+/// Shorter chains of AND and OR are left as they were written.
+const LINKS_MIN: usize = 32;
 
+/// Evens out chains of AND and OR.
+///
 /// Errors: something is deeper. It has been taken out of `node` then, for dropping recurses too.
 pub fn check(node: &mut impl VisitMut) -> Result<()> {
     let mut cutter = Cutter::default();
@@ -72,10 +77,64 @@ impl Cutter {
     }
 }
 
+/// `((a OR b) OR c) OR d` as `(a OR b) OR (c OR d)`, if it is long.
+fn even_out(expr: &mut Expr) {
+    let Expr::BinaryOp { op: op @ (BinaryOperator::And | BinaryOperator::Or), .. } = expr else { return };
+    let op = op.clone();
+    if links(expr, &op) < LINKS_MIN {
+        return;
+    }
+    let mut rest = std::mem::replace(expr, Expr::Value(Value::Null.into()));
+    let mut parts = vec![];
+    loop {
+        match rest {
+            Expr::BinaryOp { left, op: of_rest, right } if of_rest == op => {
+                parts.push(*right);
+                rest = *left;
+            }
+            first => {
+                parts.push(first);
+                break;
+            }
+        }
+    }
+    parts.reverse();
+    *expr = joined(parts, &op).expect("a chain has parts");
+}
+
+/// The length of a chain, as far as it matters.
+fn links(mut expr: &Expr, op: &BinaryOperator) -> usize {
+    let mut links = 0;
+    while let Expr::BinaryOp { left, op: of_expr, .. } = expr
+        && of_expr == op
+        && links < LINKS_MIN
+    {
+        (expr, links) = (left, links + 1);
+    }
+    links
+}
+
+/// Neighbours joined to pairs, until one is left.
+fn joined(mut parts: Vec<Expr>, op: &BinaryOperator) -> Option<Expr> {
+    while parts.len() > 1 {
+        let mut pairs = Vec::with_capacity(parts.len().div_ceil(2));
+        let mut next = parts.into_iter();
+        while let Some(left) = next.next() {
+            pairs.push(match next.next() {
+                Some(right) => Expr::BinaryOp { left: Box::new(left), op: op.clone(), right: Box::new(right) },
+                None => left,
+            });
+        }
+        parts = pairs;
+    }
+    parts.pop()
+}
+
 impl VisitorMut for Cutter {
     type Break = Infallible;
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Infallible> {
+        even_out(expr);
         self.level += 1;
         if self.level > LEVELS_MAX {
             let nothing = Expr::Value(Value::Null.into());

@@ -5,7 +5,7 @@ use crate::servers::{DEADLINE, Setup, wait_until};
 
 const STORY: Story = Story { rows: 24_000, pace: Pace::PerSecond(6_000) };
 const KILLS: u64 = 3;
-const FAULTS: &str = "seed=1,lost_answer=50,own_conflict=30,false_conflict=30,refused=15,torn_part=20,slow=100,latency_ms_max=200";
+const FAULTS: &str = "seed=1,lost_answer=50,own_conflict=30,false_conflict=30,refused=50,torn_part=50,slow=100,latency_ms_max=200";
 
 /// A build that does not listen would lose nothing either.
 #[tokio::test]
