@@ -41,6 +41,7 @@ const FILES_PER_COMMIT: u64 = 5000;
 const COMMITS_AFTER_CHECKPOINT: u64 = 3;
 const FILE_BYTES_MAX: u64 = 64 << 20;
 const APPEND_TARGET: f64 = 1.2;
+const REQUESTS_TARGET: f64 = 1.0;
 
 /// How much is done.
 struct Scale {
@@ -97,19 +98,19 @@ async fn appending(scale: &Scale) {
     let (few, many) = (Appended::best_of(few), Appended::best_of(many));
     println!("appending one file, {} times, to a table of so many files", scale.commits);
     println!("{:32}{:>12}{:>12}{:>8}{:>8}", "", FEW_FILES, scale.many_files, "ratio", "target");
-    print_ratio("write the file, ms", few.write_ms, many.write_ms);
-    print_ratio("commit, ms", few.commit_ms, many.commit_ms);
-    print_ratio("both, ms", few.write_ms + few.commit_ms, many.write_ms + many.commit_ms);
-    print_ratio("requests to write", few.write_requests, many.write_requests);
-    print_ratio("requests to commit", few.commit_requests, many.commit_requests);
-    print_ratio("memory of the process, MB", megabytes(few.peak_bytes), megabytes(many.peak_bytes));
+    print_ratio("write the file, ms", few.write_ms, many.write_ms, APPEND_TARGET);
+    print_ratio("commit, ms", few.commit_ms, many.commit_ms, APPEND_TARGET);
+    print_ratio("both, ms", few.write_ms + few.commit_ms, many.write_ms + many.commit_ms, APPEND_TARGET);
+    print_ratio("requests to write", few.write_requests, many.write_requests, REQUESTS_TARGET);
+    print_ratio("requests to commit", few.commit_requests, many.commit_requests, REQUESTS_TARGET);
+    print_ratio("memory of the process, MB", megabytes(few.peak_bytes), megabytes(many.peak_bytes), APPEND_TARGET);
     println!("{:32}{:>12.1}{:>12.1}", "of it after opening, MB", megabytes(few.opened_bytes), megabytes(many.opened_bytes));
 }
 
-fn print_ratio(name: &str, few: f64, many: f64) {
+fn print_ratio(name: &str, few: f64, many: f64, target: f64) {
     let ratio = many / few;
-    let mark = if ratio > APPEND_TARGET { "  misses it" } else { "" };
-    println!("{name:32}{few:>12.3}{many:>12.3}{ratio:>8.2}{APPEND_TARGET:>8.1}{mark}");
+    let mark = if ratio > target { "  misses it" } else { "" };
+    println!("{name:32}{few:>12.3}{many:>12.3}{ratio:>8.2}{target:>8.1}{mark}");
 }
 
 /// The table is made anew each time, for appending changes it.
@@ -165,6 +166,8 @@ impl Appended {
         let best = |one: Appended, other: Appended| Appended {
             write_ms: one.write_ms.min(other.write_ms),
             commit_ms: one.commit_ms.min(other.commit_ms),
+            write_requests: one.write_requests.max(other.write_requests),
+            commit_requests: one.commit_requests.max(other.commit_requests),
             opened_bytes: one.opened_bytes.min(other.opened_bytes),
             peak_bytes: one.peak_bytes.min(other.peak_bytes),
             ..one

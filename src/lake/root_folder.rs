@@ -1,5 +1,5 @@
-//! The folder that a local lake is in, known again by its device and inode. Where a disk is not mounted, an empty mount point must not be
-//! taken for an empty lake, nor a new lake begin in it.
+//! The folder that a local lake is in, known again by its device and inode as long as the server runs. When its disk goes, the empty mount
+//! point must not be taken for an empty lake, nor a new lake begin in it.
 
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind};

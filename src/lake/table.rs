@@ -110,28 +110,21 @@ impl Table {
         *newest = version.max(*newest);
     }
 
-    /// Makes the table, as version 0. May be repeated: what was made alike is taken as it is while nothing else has happened to it.
+    /// Makes the table, as version 0.
     ///
-    /// Errors: `Duplicate` if another one exists, `Invalid` if a partition column is not among the columns.
+    /// Errors: `Duplicate` if it exists, `Invalid` if a partition column is not among the columns.
     pub async fn create(&self, schema: SchemaRef, partition_by: &[String], name: &str) -> Result<Arc<Snapshot>> {
         let _turn = self.writing.lock().await;
+        if self.follow().await?.version().is_some() {
+            return Err(self.exists_already());
+        }
         let metadata = new_metadata(&schema, partition_by, name, self.now_millis())?;
-        let begin = |snapshot: &Snapshot| match snapshot.version() {
-            None => Ok(Advance::Write(creation(snapshot, &schema, metadata.clone()))),
-            Some(_) if is_as_made(snapshot, &schema, &metadata) => Ok(Advance::Nothing),
+        self.advance(Operation::CreateTable, |snapshot| match snapshot.version() {
             Some(_) => Err(self.exists_already()),
-        };
-        // All of the log is looked at, whatever is known of it.
-        self.follow().await?;
-        self.advance(Operation::CreateTable, begin).await?;
+            None => Ok(Advance::Write(creation(snapshot, &schema, metadata.clone()))),
+        })
+        .await?;
         self.must_know()
-    }
-
-    /// Whether `create` would not find another table in its way.
-    pub async fn is_free_for(&self, schema: &Schema, partition_by: &[String], name: &str) -> Result<bool> {
-        let snapshot = self.refresh().await?;
-        let metadata = new_metadata(schema, partition_by, name, self.now_millis())?;
-        Ok(snapshot.version().is_none() || is_as_made(&snapshot, schema, &metadata))
     }
 
     /// Gives the table these columns, and makes it with `partition_by` if it does not exist. Columns that it has already are left as they
@@ -266,7 +259,7 @@ impl Table {
 
     /// The snapshot after one more commit. What is wrong with that is told with its name.
     pub(super) fn with_commit(&self, snapshot: &Snapshot, commit: &CommitFile) -> Result<Snapshot> {
-        snapshot.after(commit).map_err(|error| self.log.in_commit(commit.version, error))
+        self.log.within(commit.version, || snapshot.after(commit))
     }
 
     fn is_stale(&self, known: &Known) -> bool {
@@ -328,14 +321,6 @@ fn unique_uuid() -> String {
 
 fn creation(absent: &Snapshot, schema: &Schema, metadata: Metadata) -> Vec<Action> {
     vec![Action::protocol(absent.protocol().raised_for(schema)), Action::metadata(metadata)]
-}
-
-/// Whether the table was made with these columns, and so, and nothing has happened to it since.
-fn is_as_made(snapshot: &Snapshot, schema: &Schema, metadata: &Metadata) -> bool {
-    let Some(found) = snapshot.metadata() else { return false };
-    let alike = Metadata { id: found.id.clone(), created_time: found.created_time, ..metadata.clone() };
-    let is_untouched = snapshot.version() == Some(0) && snapshot.totals().files == 0;
-    is_untouched && *found == alike && *snapshot.protocol() == Snapshot::absent().protocol().raised_for(schema)
 }
 
 /// The columns that are wanted and not there, nullable unless the table is yet to be made.

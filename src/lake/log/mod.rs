@@ -22,7 +22,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use super::file_keys::FileKey;
 use crate::error::{Error, Result, SqlState};
 use action::{Action, Add, Remove};
-use blame::found_in;
+use blame::guarded;
 
 /// The log of one table.
 #[derive(Debug, Clone)]
@@ -46,13 +46,13 @@ impl Log {
 
     pub async fn read(&self, version: i64) -> Result<Option<CommitFile>> {
         let Some(body) = self.body(version).await? else { return Ok(None) };
-        let actions = parse_lines(&body).map_err(|error| self.in_commit(version, error))?;
+        let actions = self.within(version, || parse_lines(&body))?;
         Ok(Some(CommitFile { version, actions }))
     }
 
-    /// The error of something that stands in the commit of this version.
-    pub fn in_commit(&self, version: i64, error: Error) -> Error {
-        found_in(&self.commit_path(version), error)
+    /// Reads what stands in the commit of this version. Errors, and panics of libraries, are told with its name.
+    pub fn within<T>(&self, version: i64, read: impl FnOnce() -> Result<T>) -> Result<T> {
+        guarded(&self.commit_path(version), read)
     }
 
     /// A commit as it stands, a line per action.

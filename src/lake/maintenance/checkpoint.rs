@@ -72,7 +72,7 @@ impl Table {
             && let Some((commit, body)) = bodies.try_next().await?
         {
             let Some(body) = body.filter(|_| commit == version + 1) else { return Err(self.has_gap(version + 1)) };
-            tail.add(&body).map_err(|error| self.log.in_commit(commit, error))?;
+            self.log.within(commit, || tail.add(&body))?;
             held += body.len();
             version = commit;
         }

@@ -32,6 +32,8 @@ pub struct Spared {
     pub prepared: Vec<String>,
     /// The oldest version from which somebody follows the table.
     pub followed_from: Option<i64>,
+    /// When that was asked for, if it was not now: what is newer than the retention at that time stays.
+    pub as_of: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,7 +52,8 @@ impl Table {
     pub async fn vacuum(&self, spared: &Spared) -> Result<Vacuumed> {
         let snapshot = self.refresh().await?;
         let retention = snapshot.metadata().and_then(retention::of_removed_files);
-        let older_than = retention.and_then(|retention| self.lake.clock().now().checked_sub_signed(retention));
+        let as_of = spared.as_of.unwrap_or_else(|| self.lake.clock().now());
+        let older_than = retention.and_then(|retention| as_of.checked_sub_signed(retention));
         let (Some(older_than), Some(version), Ok(())) = (older_than, snapshot.version(), snapshot.check_appendable()) else {
             return Ok(Vacuumed::default());
         };
@@ -79,7 +82,7 @@ impl Table {
         while let Some(commit) = commits.try_next().await? {
             // One that is gone already cannot be followed any more.
             let Some(commit) = commit else { continue };
-            take_removed(&commit, &mut removed).map_err(|error| self.log.in_commit(commit.version, error))?;
+            self.log.within(commit.version, || take_removed(&commit, &mut removed))?;
         }
         Ok(removed)
     }

@@ -24,6 +24,8 @@ async fn a_table_is_made_filled_widened_and_opened_again() {
     assert_eq!(table.refresh().await.unwrap().version(), None);
 
     table.create(id_and_kind(), &[], "events").await.unwrap();
+    let again = table.create(id_and_kind(), &[], "events").await.unwrap_err();
+    assert_eq!(again.kind(), Kind::Duplicate);
     assert_eq!(append(&table, batch(0..3, "a")).await, Committed::At(1));
 
     let more = [Field::new("id", DataType::Int64, true), Field::new("n", DataType::Float64, false)];
@@ -42,30 +44,6 @@ async fn a_table_is_made_filled_widened_and_opened_again() {
     assert!(snapshot.last_commit().is_some());
     assert_eq!(count(&other).await, 5);
     assert_eq!(std::path::Path::new(&lake.url_of("events")), folder.path().canonicalize().unwrap().join("events"));
-}
-
-/// Whoever made a table and could not say so in the catalog makes it again. Another table, or one that was used, is never taken for it.
-#[tokio::test]
-async fn a_table_that_was_made_and_not_used_can_be_made_again() {
-    let folder = TempDir::new().unwrap();
-    let table = open(&folder).await.table("t").unwrap();
-    let (schema, by_kind) = (id_and_kind(), ["kind".to_string()]);
-    let wider = Arc::new(Schema::new([schema.fields().to_vec(), vec![Arc::new(Field::new("n", DataType::Int64, true))]].concat()));
-    assert!(table.is_free_for(&schema, &by_kind, "t").await.unwrap());
-    let made = table.create(schema.clone(), &by_kind, "t").await.unwrap();
-
-    let table = open(&folder).await.table("t").unwrap();
-    assert!(table.is_free_for(&schema, &by_kind, "t").await.unwrap());
-    let again = table.create(schema.clone(), &by_kind, "t").await.unwrap();
-    assert_eq!((again.version(), again.table_id()), (Some(0), made.table_id()));
-    for (schema, partition_by, name) in [(&wider, &by_kind[..], "t"), (&schema, &by_kind[..0], "t"), (&schema, &by_kind[..], "u")] {
-        assert!(!table.is_free_for(schema, partition_by, name).await.unwrap());
-        assert_eq!(table.create(schema.clone(), partition_by, name).await.unwrap_err().kind(), Kind::Duplicate);
-    }
-
-    append(&table, batch(0..1, "a")).await;
-    assert!(!table.is_free_for(&schema, &by_kind, "t").await.unwrap());
-    assert_eq!(table.create(schema, &by_kind, "t").await.unwrap_err().kind(), Kind::Duplicate);
 }
 
 #[tokio::test]

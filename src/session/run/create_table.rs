@@ -24,7 +24,8 @@ pub async fn run(session: &Session, create: &CreateTable, text: &str) -> Result<
     if exists(session, create, &flow.catalog.snapshot())? {
         return Ok(Outcome::done("CREATE TABLE"));
     }
-    // The catalog is asked before anything is written into the lake: what it cannot store then leaves nothing behind.
+    // The catalog is asked again before anything is written into the lake: what it cannot store then leaves nothing behind. What is known to
+    // exist is told without it.
     let catalog = flow.catalog.refresh().await?;
     if exists(session, create, &catalog)? {
         return Ok(Outcome::done("CREATE TABLE"));
@@ -80,14 +81,14 @@ async fn define(create: &CreateTable, catalog: &Snapshot, lake: &Lake) -> Result
     Ok(TableDef {
         location: match location {
             Some(location) => given_location(catalog, lake, &location)?,
-            None => free_location(catalog, lake, create).await?,
+            None => free_location(catalog, lake, &create.name).await?,
         },
         columns: create
             .columns
             .iter()
             .map(|column| TableColumn { name: column.name.to_string(), data_type: column.data_type.clone(), not_null: column.not_null })
             .collect(),
-        partition_by: partition_names(create),
+        partition_by: create.partition_by.iter().map(|column| column.name.to_string()).collect(),
         mode,
         target_file_bytes,
     })
@@ -132,8 +133,7 @@ fn given_location(catalog: &Snapshot, lake: &Lake, location: &str) -> Result<Str
 }
 
 /// The folder named like the table, or the next free one: the files of a dropped table stay, and do not come back to life.
-async fn free_location(catalog: &Snapshot, lake: &Lake, create: &CreateTable) -> Result<String> {
-    let name = &create.name;
+async fn free_location(catalog: &Snapshot, lake: &Lake, name: &Name) -> Result<String> {
     let folder = folder_name(name);
     for nth in 1..=FOLDERS_MAX {
         let location = if nth == 1 { folder.clone() } else { format!("{folder}-{nth}") };
@@ -141,29 +141,11 @@ async fn free_location(catalog: &Snapshot, lake: &Lake, create: &CreateTable) ->
         if table_folders::check_free(catalog, lake, &location).is_err() {
             continue;
         }
-        if is_unused(lake, &location, create).await? {
+        if lake.table(&location)?.refresh().await?.version().is_none() {
             return Ok(location);
         }
     }
     Err(Error::state(format!("no folder is free for table \"{name}\"")).with_hint("give one: WITH (location = '…')"))
-}
-
-/// Whether there is nothing, or but the log of such a table without a row: left by this statement, when it was tried before and the catalog
-/// did not take the definition.
-async fn is_unused(lake: &Lake, location: &str, create: &CreateTable) -> Result<bool> {
-    let table = lake.table(location)?;
-    match create.columns.is_empty() {
-        true => Ok(table.refresh().await?.version().is_none()),
-        false => table.is_free_for(&schema(create), &partition_names(create), create.name.as_str()).await,
-    }
-}
-
-fn schema(create: &CreateTable) -> Schema {
-    Schema::new(create.columns.iter().map(|column| column.data_type.to_field(column.name.as_str(), !column.not_null)).collect::<Vec<_>>())
-}
-
-fn partition_names(create: &CreateTable) -> Vec<String> {
-    create.partition_by.iter().map(|column| column.name.to_string()).collect()
 }
 
 /// Readers pass over folders that begin with `_` or `.`; and `_lakewire` is ours.
@@ -180,8 +162,9 @@ async fn create_log(lake: &Lake, create: &CreateTable, definition: &TableDef) ->
     if definition.columns.is_empty() {
         return Ok(());
     }
+    let fields = definition.columns.iter().map(|column| column.data_type.to_field(&column.name, !column.not_null)).collect::<Vec<_>>();
     let table = lake.table(&definition.location)?;
-    table.create(Arc::new(schema(create)), &definition.partition_by, create.name.as_str()).await?;
+    table.create(Arc::new(Schema::new(fields)), &definition.partition_by, create.name.as_str()).await?;
     Ok(())
 }
 

@@ -8,10 +8,14 @@ use serde_json::json;
 use super::super::*;
 use crate::error::Result;
 
+/// In the table's folder: this one is read, and removed when its time has come.
+const INSIDE: &str = "inside.parquet";
+
 /// Ways to name a file of the neighbour table, and one beside the lake.
 fn spellings(neighbour: &str, beside: &FilePath) -> Vec<String> {
     let absolute = beside.display();
     vec![
+        INSIDE.to_string(),
         format!("../other/{neighbour}"),
         format!("..%2Fother%2F{neighbour}"),
         format!("%2e%2e/other/{neighbour}"),
@@ -57,6 +61,8 @@ async fn nothing_outside_of_the_table_is_read_or_removed() {
         let table = lake.table(&location).unwrap();
         table.create(id_and_kind(), &[], &location).await.unwrap();
         append(&table, batch(0..1, "ours")).await;
+        let (inside, is_inside) = (root.join(&location).join(INSIDE), spelled == INSIDE);
+        std::fs::copy(&beside, &inside).unwrap();
         let commit = |version: i64, action: serde_json::Value| {
             std::fs::write(root.join(format!("{location}/_delta_log/{version:020}.json")), action.to_string()).unwrap();
         };
@@ -64,13 +70,14 @@ async fn nothing_outside_of_the_table_is_read_or_removed() {
         // Whoever has the table open follows it there, and others open it there.
         for reader in [table.clone(), open_at(&root, &clock).await.table(&location).unwrap()] {
             let read = kinds(&reader).await;
-            assert!(!read.as_ref().is_ok_and(|rows| rows.contains("theirs")), "{spelled} is read: {read:?}");
+            assert_eq!(read.as_ref().is_ok_and(|rows| rows.contains("theirs")), is_inside, "{spelled} is read: {read:?}");
         }
         commit(3, json!({"remove": {"path": spelled, "deletionTimestamp": 1, "dataChange": true}}));
         clock.advance(Duration::from_secs(100 * 24 * 3600));
         let reader = open_at(&root, &clock).await.table(&location).unwrap();
         // That it cannot be done is fine; that it was done elsewhere is not.
         drop((reader.checkpoint().await, reader.clean_log(None).await, reader.vacuum(&Spared::default()).await));
+        assert!(!is_inside || !inside.exists(), "it was not swept");
         assert!(beside.exists() && root.join("other").join(&neighbour).exists(), "{spelled} was removed");
     }
 }

@@ -82,7 +82,7 @@ async fn removed_files_stay_for_a_week_and_for_those_who_follow() {
     house.clock.advance(6 * DAY);
     assert_eq!(house.vacuum().await, 0, "the checkpoint tells that it was removed lately");
     house.clock.advance(2 * DAY);
-    let following = |version| Spared { prepared: vec![], followed_from: Some(version) };
+    let following = |version| Spared { followed_from: Some(version), ..Spared::default() };
     assert_eq!(house.table.vacuum(&following(2)).await.unwrap().files, 0, "its removal is yet to be read");
     assert_eq!(house.table.vacuum(&following(3)).await.unwrap().files, 1);
 }
@@ -93,7 +93,7 @@ async fn prepared_files_stay_however_old() {
     append(&house.table, batch(0..3, "a")).await;
     let prepared = files(&house.table, batch(3..6, "d%20/ü")).await;
     house.clock.advance(100 * DAY);
-    let spared = Spared { prepared: prepared.iter().map(|file| file.path().to_string()).collect(), followed_from: None };
+    let spared = Spared { prepared: prepared.iter().map(|file| file.path().to_string()).collect(), ..Spared::default() };
     assert_eq!(house.table.vacuum(&spared).await.unwrap().files, 0);
     // As the manifest that names them has it committed.
     house.table.commit(commit_of(prepared, Some(("job", 1)))).await.unwrap();
