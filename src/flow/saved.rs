@@ -161,12 +161,13 @@ impl StateStore {
     }
 
     /// After an epoch was committed: now and then removes objects that nobody needs. `needed_from` is the oldest epoch that another job goes
-    /// on from, `shown` names objects that the manifests name beside the state.
-    pub fn clean(&mut self, epoch: Epoch, needed_from: Option<Epoch>, shown: Vec<String>, now: DateTime<Utc>) {
+    /// on from, `shown` names objects that the manifests name beside the state. `begun` is when the writing of the epoch began: should this job
+    /// have slept since and another server have taken it over, what that one has written is younger.
+    pub fn clean(&mut self, epoch: Epoch, needed_from: Option<Epoch>, shown: Vec<String>, begun: DateTime<Utc>) {
         self.unnamed.clear();
         while self.cleaning.try_join_next().is_some() {}
         let is_over = |retired: &Retired| {
-            let is_old = retired.at_micros < (now - KEPT).timestamp_micros();
+            let is_old = retired.at_micros < (begun - KEPT).timestamp_micros();
             is_old && needed_from.is_none_or(|needed| retired.epoch < needed)
         };
         let (over, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.retired).into_iter().partition(is_over);
@@ -180,7 +181,7 @@ impl StateStore {
             });
         }
         if epoch.0.is_multiple_of(LISTING_EPOCHS) {
-            self.remove_orphans(shown, now - KEPT);
+            self.remove_orphans(shown, begun - KEPT);
         }
     }
 

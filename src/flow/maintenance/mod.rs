@@ -172,24 +172,23 @@ impl Housekeeper {
                 self.postpone_sweep(&named.name, &error);
             }
         }
-        match self.remove_leftovers(&needs).await {
-            Ok(0) => {}
-            Ok(count) => {
-                let what = format!("removed {count} leftovers of interrupted writes");
-                self.services.events.add(EventKind::Vacuumed, "lake", &what);
-            }
-            Err(error) => self.postpone_sweep("lake", &error),
+        let removed = self.services.lake.remove_leftovers().await;
+        self.tell_leftovers("lake", removed);
+        for (job, named) in &needs.state {
+            let removed = saved::remove_unnamed(&self.services.lake, *job, named, needs.as_of - saved::SWEPT_AFTER).await;
+            self.tell_leftovers(&format!("job {job}"), removed);
         }
     }
 
-    /// What interrupted writes left beside the tables. Gives how many objects.
-    async fn remove_leftovers(&self, needs: &Needs) -> Result<usize> {
-        let mut count = self.services.lake.remove_leftovers().await?;
-        let older_than = self.services.clock.now() - saved::SWEPT_AFTER;
-        for (job, named) in &needs.state {
-            count += saved::remove_unnamed(&self.services.lake, *job, named, older_than).await?;
+    fn tell_leftovers(&mut self, of: &str, removed: Result<usize>) {
+        match removed {
+            Ok(0) => {}
+            Ok(count) => {
+                let what = format!("removed {count} leftovers of interrupted writes");
+                self.services.events.add(EventKind::Vacuumed, of, &what);
+            }
+            Err(error) => self.postpone_sweep(of, &error),
         }
-        Ok(count)
     }
 
     async fn sweep_table(&self, named: &Named, needs: &Needs) -> Result<()> {

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use object_store::ObjectStore;
 use object_store::path::Path;
 
@@ -22,8 +22,10 @@ use crate::model::JobId;
 const BELIEVED_IN: TimeDelta = TimeDelta::days(30);
 
 /// By the tables' folders.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Needs {
+    /// Whatever came later is not known here.
+    pub as_of: DateTime<Utc>,
     tables: BTreeMap<Path, Spared>,
     /// From which version some table is followed that is not known here: it could be any.
     followed_from: Option<i64>,
@@ -38,7 +40,8 @@ impl Needs {
         let with_jobs = [ObjectKind::Pipeline, ObjectKind::View].into_iter().flat_map(|kind| catalog.iter_kind(kind));
         let known: HashSet<JobId> = with_jobs.filter_map(|object| object.definition.job()).map(|(job, _)| job).collect();
         let heard_of_since = (services.clock.now() - BELIEVED_IN).timestamp_micros();
-        let mut needs = Needs::default();
+        let as_of = services.clock.now();
+        let mut needs = Needs { as_of, tables: BTreeMap::new(), followed_from: None, state: BTreeMap::new() };
         for job in jobs_in(&services.lake).await? {
             let Some(manifest) = Manifests::new(services.lake.clone(), services.clock.clone(), job).newest().await? else { continue };
             needs.state.insert(job, manifest.state_objects().map(str::to_string).collect());
@@ -52,8 +55,8 @@ impl Needs {
 
     /// Of the table in this folder.
     pub fn of_table(&self, folder: &Path) -> Spared {
-        let Spared { prepared, followed_from } = self.tables.get(folder).cloned().unwrap_or_default();
-        Spared { prepared, followed_from: oldest(followed_from, self.followed_from) }
+        let spared = self.tables.get(folder).cloned().unwrap_or_default();
+        Spared { followed_from: oldest(spared.followed_from, self.followed_from), as_of: Some(self.as_of), ..spared }
     }
 
     fn add_prepared(&mut self, manifest: &Manifest, lake: &Lake) -> Result<()> {

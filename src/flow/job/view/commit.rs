@@ -84,8 +84,8 @@ impl Job<'_> {
     }
 
     async fn commit(&mut self, boundaries: &BTreeMap<ObjectId, Epoch>) -> Result<()> {
-        let now_micros = self.services.clock.now_micros();
-        self.kept.save(self.epoch.number(), &self.seen, now_micros).await?;
+        let begun = self.services.clock.now();
+        self.kept.save(self.epoch.number(), &self.seen, begun.timestamp_micros()).await?;
         let (state, retired) = self.kept.saved();
         let target = match &mut self.writer {
             Some(writer) => Some(writer.seal().await?),
@@ -93,13 +93,13 @@ impl Job<'_> {
         };
         self.inputs.go_on_from(boundaries);
         let positions = self.inputs.positions();
-        self.epoch.commit(Contents { positions, target, state, retired, saved_at_micros: Some(now_micros) }).await?;
+        self.epoch.commit(Contents { positions, target, state, retired, saved_at_micros: Some(begun.timestamp_micros()) }).await?;
         self.inputs.sources.committed();
         self.is_dirty = false;
         self.meeting.clear();
         self.show_committed();
         self.published.set_reads(self.inputs.epochs());
-        self.kept.clean(self.epoch.committed(), self.oldest_needed(), self.services);
+        self.kept.clean(self.epoch.committed(), self.oldest_needed(), begun);
         self.status.inputs(self.inputs.status());
         // What came meanwhile.
         self.is_awake = true;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
+use chrono::{DateTime, Utc};
 
 use super::super::super::FlowServices;
 use super::super::super::engine::{Dataflow, Delivery, Relation, State, StateSize};
@@ -189,9 +190,10 @@ impl Kept {
         self.store.discard_unnamed().await;
     }
 
-    pub fn clean(&mut self, epoch: Epoch, needed_from: Option<Epoch>, services: &FlowServices) {
+    /// `begun` is when the writing of the epoch began.
+    pub fn clean(&mut self, epoch: Epoch, needed_from: Option<Epoch>, begun: DateTime<Utc>) {
         let shown = self.before.iter().flat_map(|before| &before.objects).map(|object| object.name.clone());
-        self.store.clean(epoch, needed_from, shown.collect(), services.clock.now());
+        self.store.clean(epoch, needed_from, shown.collect(), begun);
     }
 
     /// How large each operator's state is, the answer's last.
