@@ -49,15 +49,13 @@ impl Connections {
                 self.0.is_silent.store(false, Ordering::SeqCst);
                 Ok(answer?)
             }
-            Err(_) => {
-                // The pool tests a connection that comes back to it, and would wait as long for that: it is left to itself.
-                *self.0.pool.write() = self.0.address.pool();
-                Err(self.fell_silent(self.0.answer_timeout))
-            }
+            Err(_) => Err(self.fell_silent(self.0.answer_timeout)),
         }
     }
 
     fn fell_silent(&self, limit: Duration) -> Error {
+        // The pool tests a connection that comes back to it, or that it gives out, and would wait as long for that: it is left to itself.
+        *self.0.pool.write() = self.0.address.pool();
         self.0.silences.fetch_add(1, Ordering::SeqCst);
         self.0.is_silent.store(true, Ordering::SeqCst);
         no_answer(limit)
