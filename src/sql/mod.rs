@@ -129,6 +129,7 @@ pub fn parse_query(text: &str) -> Result<sqlparser::ast::Query> {
 
 fn parse_piece(piece: split::Piece) -> Result<Parsed> {
     let StatementText { text, offset } = piece.text;
+    nesting::check_types(&piece.tokens)?;
     let mut reader = Reader::new(&text, piece.tokens);
     let statement = statement::parse(&mut reader).map_err(|error| error.shifted(offset))?;
     let text = match &statement {

@@ -7,12 +7,15 @@
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{BinaryOperator, Expr, Query, Select, SetExpr, Value, Values, VisitMut, VisitorMut};
+use sqlparser::ast::{BinaryOperator, Expr, Query, Select, SetExpr, TableFactor, TableWithJoins, Value, Values, VisitMut, VisitorMut};
+use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use crate::error::{Error, Result, SqlState};
 
 /// The threads of a server have a stack for this, also in a debug build.
 const LEVELS_MAX: usize = 2000;
+const TYPE_LEVELS_MAX: usize = 100;
+const TYPES_OF_TYPES: [&str; 3] = ["ARRAY", "MAP", "STRUCT"];
 /// Shorter chains of AND and OR are left as they were written.
 const LINKS_MIN: usize = 32;
 
@@ -36,6 +39,33 @@ pub fn check(node: &mut impl VisitMut) -> Result<()> {
         true => Err(too_deep()),
         false => Ok(()),
     }
+}
+
+/// Types nest too, and the parser does not count them: `int[][]…`, `array<array<…`.
+///
+/// Errors: deeper than anybody has use for.
+pub fn check_types(tokens: &[TokenWithSpan]) -> Result<()> {
+    let (mut pairs, mut open) = (0usize, 0usize);
+    let mut before: Option<&Token> = None;
+    for token in tokens.iter().map(|token| &token.token).filter(|token| !matches!(token, Token::Whitespace(_))) {
+        match (before, token) {
+            (_, Token::LBracket | Token::Number(..)) => {}
+            (Some(Token::LBracket | Token::Number(..)), Token::RBracket) => pairs += 1,
+            (Some(Token::Word(word)), Token::Lt)
+                if word.quote_style.is_none() && TYPES_OF_TYPES.contains(&word.value.to_uppercase().as_str()) =>
+            {
+                open += 1;
+            }
+            (_, Token::Gt) => open = open.saturating_sub(1),
+            (_, Token::ShiftRight) => open = open.saturating_sub(2),
+            _ => pairs = 0,
+        }
+        if pairs > TYPE_LEVELS_MAX || open > TYPE_LEVELS_MAX {
+            return Err(too_deep());
+        }
+        before = Some(token);
+    }
+    Ok(())
 }
 
 pub fn too_deep() -> Error {
@@ -75,6 +105,18 @@ impl Cutter {
         let nothing = SetExpr::Values(Values { explicit_row: false, value_keyword: false, rows: vec![] });
         self.cut_off.push(Part::Body(Box::new(std::mem::replace(place, nothing))));
     }
+}
+
+/// Errors: so many relations that their plan is too deep.
+pub fn check_joins(relations: &[TableWithJoins]) -> Result<()> {
+    match are_too_many(relations) {
+        true => Err(too_deep()),
+        false => Ok(()),
+    }
+}
+
+fn are_too_many(relations: &[TableWithJoins]) -> bool {
+    relations.iter().map(|relation| 1 + relation.joins.len()).sum::<usize>() > LEVELS_MAX
 }
 
 /// `((a OR b) OR c) OR d` as `(a OR b) OR (c OR d)`, if it is long.
@@ -154,8 +196,14 @@ impl VisitorMut for Cutter {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Infallible> {
-        let relations = select.from.iter().map(|from| 1 + from.joins.len()).sum::<usize>();
-        self.has_long_joins |= relations > LEVELS_MAX;
+        self.has_long_joins |= are_too_many(&select.from);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Infallible> {
+        if let TableFactor::NestedJoin { table_with_joins, .. } = factor {
+            self.has_long_joins |= are_too_many(std::slice::from_ref(table_with_joins));
+        }
         ControlFlow::Continue(())
     }
 }

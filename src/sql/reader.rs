@@ -198,6 +198,7 @@ impl<'a> Reader<'a> {
     /// Relations with their joins, one or more.
     pub fn relations(&mut self) -> Result<Vec<ast::TableWithJoins>> {
         let mut relations = self.run(|parser| parser.parse_comma_separated(Parser::parse_table_and_joins))?;
+        nesting::check_joins(&relations)?;
         settle(&mut relations)?;
         Ok(relations)
     }

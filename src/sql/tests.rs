@@ -180,9 +180,15 @@ fn long_and_deep_statements() {
         format!("SELECT x{}", "::text".repeat(20_000)),
         format!("SELECT * FROM {}", chain("t", " CROSS JOIN ")),
         format!("SELECT * FROM {}", chain("t", ", ")),
+        format!("SELECT * FROM ({})", chain("t", " CROSS JOIN ")),
+        format!("DELETE FROM t USING {} WHERE true", chain("t", ", ")),
         chain("SELECT 1", " UNION ALL "),
+        format!("SELECT NULL::int{}", "[]".repeat(20_000)),
+        format!("SELECT NULL::{}int{}", "array<".repeat(20_000), ">".repeat(20_000)),
+        format!("CREATE TABLE t (a {}int{})", "STRUCT<a ".repeat(20_000), ">".repeat(20_000)),
         format!("DELETE FROM t WHERE a = {}", chain("1", " * ")),
     ];
+    assert!(parse("SELECT NULL::int[][][]; CREATE TABLE t (a int[], b int[])").is_ok());
     for text in too_deep {
         let error = parse(&text).unwrap_err();
         let refusal = (error.sqlstate(), error.message());
