@@ -43,10 +43,10 @@ pub enum Run {
 }
 
 /// Does rounds of one seed after another. `LAKEWIRE_FUZZ_SECONDS` makes it a long run, with other seeds each time; `LAKEWIRE_FUZZ_SEED` does
-/// one round again.
+/// one round of such a run again.
 pub fn rounds<E: Display>(mut round: impl FnMut(u64, Run) -> Result<(), E>) {
     if let Some(seed) = setting("LAKEWIRE_FUZZ_SEED") {
-        return round(seed, Run::Short).unwrap_or_else(|finding| panic!("{finding}"));
+        return round(seed, Run::Long).unwrap_or_else(|finding| panic!("{finding}"));
     }
     let seconds = setting("LAKEWIRE_FUZZ_SECONDS");
     let run = if seconds.is_some() { Run::Long } else { Run::Short };

@@ -88,3 +88,26 @@ async fn an_expectation_that_fails_stops_the_job() {
     assert!(said.contains("has_bytes"), "the expectation is not named: {said}");
     assert_eq!(server.number("SELECT count(*) FROM events").await, 0);
 }
+
+/// Chains of what may be chained, at the limit and beyond it.
+#[tokio::test]
+async fn a_statement_that_is_too_deep() {
+    let server = Server::start().await;
+    let chain = |link: &str, joined: &str, links: usize| vec![link; links].join(joined);
+    let sum = |links| format!("SELECT {}", chain("1", " + ", links));
+    let text = |links| format!("SELECT length({})", chain("'a'", " || ", links));
+    let casts = |links: usize| format!("SELECT 1{}", "::text::bigint".repeat(links / 2));
+    let unions = |links| format!("SELECT count(*) FROM ({}) t", chain("SELECT 1", " UNION ALL ", links));
+    let ors = |links| format!("SELECT count(*) FROM generate_series(1, 10) AS t(x) WHERE {}", chain("x = 1", " OR ", links));
+    assert_eq!(server.number(&sum(1_999)).await, 1_999);
+    assert_eq!(server.number(&text(1_990)).await, 1_990);
+    assert_eq!(server.number(&casts(1_990)).await, 1);
+    assert_eq!(server.number(&unions(1_999)).await, 1_999);
+    // These are no chain: they may be evaluated in any order.
+    assert_eq!(server.number(&ors(20_000)).await, 1);
+    for statement in [sum(100_000), text(100_000), casts(100_000), unions(100_000), format!("SELECT NULL::int{}", "[]".repeat(100_000))] {
+        let refusal = server.refusal(&statement).await;
+        assert_eq!(refusal.sqlstate, "54000", "{refusal}");
+    }
+    assert_eq!(server.number("SELECT 1").await, 1);
+}

@@ -5,15 +5,19 @@ use lakewire::fault::VIEW_CRASH_POINTS;
 use super::story::{lines, pipeline, read_all, read_partitions};
 use crate::servers::{Setup, is_abort};
 
-/// Paced, so that ticks and epochs follow each other.
-const SOURCE: &str = "CREATE SOURCE IF NOT EXISTS pop_events (event_id text, event_time timestamptz, event_type text, bytes_in bigint)
+/// Paced, so that ticks and epochs follow each other. Each reader has its own pace: the two of this source come apart on a slow machine, so its
+/// watermark allows for all of its time, and its windows close at its end.
+const SOURCE: &str = "CREATE SOURCE IF NOT EXISTS pop_events (event_id text, event_time timestamptz, event_type text, bytes_in bigint,
+                          WATERMARK FOR event_time AS event_time - INTERVAL '30 days')
                       WITH (connector = 'generator', dataset = 'network', seed = 11, rows = 8000, partitions = 2, rate = 4000)";
-/// The same records in one partition: each reader has its own pace, so two would come apart on a slow machine, and records be late.
+/// The same records in one partition.
 const ORDERED: &str = "CREATE SOURCE IF NOT EXISTS in_order (event_id text, event_time timestamptz, event_type text, bytes_in bigint,
                            WATERMARK FOR event_time AS event_time - INTERVAL '30 minutes')
                        WITH (connector = 'generator', dataset = 'network', seed = 11, rows = 8000, rate = 4000)";
 const PER_MINUTE: &str = "SELECT window_start, event_type, count(*) AS n, sum(bytes_in) AS bytes
                           FROM tumble(in_order, event_time, INTERVAL '1 minute') GROUP BY window_start, event_type";
+const PER_TYPE: &str = "SELECT window_start, event_type, count(*) AS n
+                        FROM tumble(pop_events, event_time, INTERVAL '1 minute') GROUP BY window_start, event_type";
 const DISTINCT: &str = "SELECT DISTINCT ON (event_id) event_id, bytes_in FROM pop_events";
 const JOINED: &str =
     "SELECT a.event_id, b.event_type FROM pop_events a JOIN pop_events b ON a.event_id = b.event_id WHERE a.bytes_in > 100";
@@ -25,7 +29,8 @@ fn kept(name: &str, query: &str) -> String {
 }
 
 fn definitions() -> String {
-    let windows = kept("per_minute", &format!("{PER_MINUTE} EMIT ON WINDOW CLOSE"));
+    let windows = [("per_minute", PER_MINUTE), ("per_type", PER_TYPE)];
+    let windows = windows.map(|(name, query)| kept(name, &format!("{query} EMIT ON WINDOW CLOSE"))).join("; ");
     format!("{SOURCE}; {ORDERED}; {windows}; {}; {}", kept("once", DISTINCT), kept("joined", JOINED))
 }
 
@@ -47,12 +52,12 @@ async fn at(point: &str) {
     server.restart_as(Setup::default()).await;
     server.sql(&definitions()).await;
     server.sql(&format!("CREATE TABLE events (); {}", pipeline("keep", "events", "*"))).await;
-    for job in ["keep", "once", "joined"] {
+    for job in ["keep", "per_type", "once", "joined"] {
         read_all(&mut server, job).await;
     }
     read_partitions(&mut server, "per_minute", 1).await;
     assert_eq!(server.number("SELECT sum(late) FROM lakewire.jobs").await, 0);
-    for (table, query) in [("per_minute", PER_MINUTE), ("once", DISTINCT), ("joined", JOINED)] {
+    for (table, query) in [("per_minute", PER_MINUTE), ("per_type", PER_TYPE), ("once", DISTINCT), ("joined", JOINED)] {
         let written = lines(&server, &format!("SELECT * FROM {table}")).await;
         assert!(written.len() > 10);
         assert_eq!(

@@ -66,15 +66,42 @@ pub fn pipeline(name: &str, table: &str, columns: &str) -> String {
     format!("CREATE PIPELINE IF NOT EXISTS {name} WITH (commit_interval = '1s') AS INSERT INTO {table} SELECT {columns} FROM pop_events")
 }
 
+/// The jobs of `begin_with_view`.
+pub const PIPELINE_AND_VIEW: [&str; 2] = ["keep", "per_tenant"];
+
+/// Has a pipeline and a view read the story, and comes back when they have begun.
+pub async fn begin_with_view(server: &mut Server, definitions: &str) {
+    server.sql(&format!("{definitions}; {}", view_per_tenant())).await;
+    server.wait_for("(SELECT count(*) FROM events) > 0").await;
+}
+
+/// For an outage that is to be in the middle of a story.
+pub async fn assert_more_to_come(server: &Server) {
+    let done = server.number("SELECT count(*) FROM lakewire.job_inputs WHERE state = 'done'").await;
+    assert_eq!(done, 0, "all was read before it began: the story is too short for this machine");
+}
+
+/// Both have read all of the story, and are as if nothing had happened.
+pub async fn ends_exact_with_view(server: &mut Server, story: Story) {
+    let expected = story.summary();
+    for job in PIPELINE_AND_VIEW {
+        read_all(server, job).await;
+        assert_rejects(server, expected.broken, job).await;
+    }
+    assert_exact(server, &expected, "events", "keep").await;
+    assert_view_agrees(server, "events").await;
+    server.wait_for("(SELECT count(*) FROM lakewire.jobs WHERE error IS NOT NULL) = 0").await;
+}
+
 /// A view of the source that commits often.
-pub fn view_per_tenant() -> String {
+fn view_per_tenant() -> String {
     format!("CREATE MATERIALIZED VIEW IF NOT EXISTS per_tenant WITH (commit_interval = '500ms') AS {PER_TENANT}")
 }
 
 const PER_TENANT: &str = "SELECT tenant_id, count(*) AS events, sum(bytes_in) AS bytes FROM pop_events GROUP BY tenant_id";
 
 /// The view shows what its query over the table gives, once both have read everything.
-pub async fn assert_view_agrees(server: &Server, table: &str) {
+async fn assert_view_agrees(server: &Server, table: &str) {
     let shown = lines(server, "SELECT tenant_id, events, bytes FROM per_tenant").await;
     assert!(!shown.is_empty(), "the view is empty");
     assert_eq!(shown, lines(server, &PER_TENANT.replace("pop_events", table)).await, "per_tenant is its query");

@@ -6,9 +6,10 @@ use lakewire::fault::VIEW_CRASH_POINTS;
 use super::story::{assert_rejects, lines, pipeline, read_all, read_partitions};
 use crate::servers::{Part, Server, Setup, is_abort, summary};
 
-/// Paced, so that ticks and epochs follow each other. `in_order` has the same records in one partition: each reader has its own pace, so two
-/// would come apart on a slow machine, and records be late.
-const SOURCES: &str = "CREATE SOURCE IF NOT EXISTS pop_events (event_id text, event_time timestamptz, tenant_id bigint, bytes_in bigint)
+/// Paced, so that ticks and epochs follow each other. Each reader has its own pace: the two of `pop_events` come apart on a slow machine, so its
+/// watermark allows for all of its time, and its windows close at its end. `in_order` has the same records in one partition.
+const SOURCES: &str = "CREATE SOURCE IF NOT EXISTS pop_events (event_id text, event_time timestamptz, tenant_id bigint, bytes_in bigint,
+                           WATERMARK FOR event_time AS event_time - INTERVAL '30 days')
                        WITH (connector = 'generator', dataset = 'network', seed = 11, rows = 8000, partitions = 2, rate = 4000); \
                        CREATE SOURCE IF NOT EXISTS in_order (event_id text, event_time timestamptz, tenant_id bigint, bytes_in bigint,
                            WATERMARK FOR event_time AS event_time - INTERVAL '30 minutes')
@@ -17,12 +18,17 @@ const TABLES: &str = "CREATE TABLE IF NOT EXISTS sales (id bigint, shop bigint, 
                       CREATE TABLE IF NOT EXISTS shops (shop bigint, city text)";
 
 /// Each with whether rows of windows come only when these close.
-const VIEWS: [(&str, &str, &str); 9] = [
+const VIEWS: [(&str, &str, &str); 10] = [
     ("per_tenant", "SELECT tenant_id, count(*) AS events, sum(bytes_in) AS bytes FROM pop_events GROUP BY tenant_id", ""),
     ("of_tenants", "SELECT count(*) AS tenants, sum(events) AS events, sum(bytes) AS bytes FROM per_tenant", ""),
     (
         "per_minute",
         "SELECT window_start, count(*) AS n FROM tumble(in_order, event_time, INTERVAL '1 minute') GROUP BY window_start",
+        "EMIT ON WINDOW CLOSE",
+    ),
+    (
+        "per_hour",
+        "SELECT window_start, count(*) AS n FROM tumble(pop_events, event_time, INTERVAL '1 hour') GROUP BY window_start",
         "EMIT ON WINDOW CLOSE",
     ),
     ("by_city", "SELECT city, count(*) AS n, sum(amount) AS amount FROM sales JOIN shops ON sales.shop = shops.shop GROUP BY city", ""),
@@ -87,11 +93,10 @@ async fn at(point: &str, nth: u32) {
     server.sql(&definitions()).await;
     server.sql(&format!("CREATE TABLE events (); {}", pipeline("keep", "events", "*"))).await;
     assert!(change(&server).await, "the server lives");
-    for job in ["keep", "per_tenant"] {
+    for job in ["keep", "per_tenant", "per_hour"] {
         read_all(&mut server, job).await;
     }
     read_partitions(&mut server, "per_minute", 1).await;
-    // One reader reads `in_order`: whatever comes, comes in time.
     assert_eq!(server.number("SELECT sum(late) FROM lakewire.jobs").await, 0, "after {point}:{nth}");
     assert_rejects(&server, summary(Part { seed: 11, skip: 0, rows: 8000 }).broken, "per_tenant").await;
     let per_tenant = format!("({}) t", VIEWS[0].1.replace("pop_events", "events"));

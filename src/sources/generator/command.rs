@@ -21,6 +21,7 @@ const OUTPUT_BUFFER_BYTES: usize = 256 << 10;
 
 /// A record of Kinesis holds a megabyte.
 const PARCEL_EVENTS_MAX: u64 = 500;
+const _: () = assert!(PARCEL_EVENTS_MAX as usize * (RECORD_BYTES_MAX + 1) <= 1 << 20);
 
 #[derive(Debug, Clone, Args)]
 pub struct GenerateArgs {
@@ -54,7 +55,7 @@ pub struct GenerateArgs {
     /// Put the records into this Kinesis stream, which must exist, and print the summary at the end
     #[arg(long)]
     pub kinesis_stream: Option<String>,
-    /// Put so many events into each record of the stream, one on a line; broken ones stay by themselves
+    /// Put up to so many events into each record of the stream, one on a line; broken ones stay by themselves
     #[arg(long, requires = "kinesis_stream", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=PARCEL_EVENTS_MAX))]
     pub per_record: u64,
     /// Endpoint of the Kinesis service [default: AWS]
