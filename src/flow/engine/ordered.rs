@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
 
-use arrow::array::{Int64Array, RecordBatch, RecordBatchOptions};
+use arrow::array::{BooleanArray, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 
-use super::encoder::{Encoder, equal_values_differ};
+use super::encoder::{Encoded, Encoder, equal_values_differ};
 use super::state::State;
 use crate::error::Result;
 use crate::model::Changes;
@@ -65,11 +65,26 @@ impl Ordered {
         Ok(keys)
     }
 
+    /// The key of each row.
+    pub fn encode_keys(&self, rows: &RecordBatch) -> Result<Encoded> {
+        self.key.encode(rows)
+    }
+
     /// The rows of a key in their order, each with how often it is there.
     pub fn rows_of<'a>(&'a self, key: &'a [u8]) -> impl Iterator<Item = (&'a [u8], i64)> + 'a {
-        let from_key = (Bound::Included(key), Bound::Unbounded);
-        let rows = self.rows.range::<[u8], _>(from_key).map(|(row, weight)| (row.as_ref(), *weight));
+        self.rows_from(key, key)
+    }
+
+    /// Those from a place on. A place is how the strings of rows begin, the key first.
+    pub fn rows_from<'a>(&'a self, key: &'a [u8], place: &'a [u8]) -> impl Iterator<Item = (&'a [u8], i64)> + 'a {
+        let from_place = (Bound::Included(place), Bound::Unbounded);
+        let rows = self.rows.range::<[u8], _>(from_place).map(|(row, weight)| (row.as_ref(), *weight));
         rows.take_while(move |(row, _)| row.starts_with(key))
+    }
+
+    /// Those from a place on and before another of the same key.
+    pub fn rows_between<'a>(&'a self, place: &'a [u8], end: &'a [u8]) -> impl DoubleEndedIterator<Item = &'a [u8]> + 'a {
+        self.rows.range::<[u8], _>((Bound::Included(place), Bound::Excluded(end))).map(|(row, _)| row.as_ref())
     }
 
     pub fn update(&mut self, changes: &Changes) -> Result<()> {
@@ -81,39 +96,40 @@ impl Ordered {
         Ok(())
     }
 
-    /// Takes in rows that came, and of each key keeps only the first `count`. What is behind them from the beginning is not even stored.
+    /// Takes in rows that came, and of each key keeps only the first `count`.
     pub fn update_first(&mut self, changes: &Changes, count: usize) -> Result<()> {
-        let keys = self.key.encode(changes.rows())?;
-        let encoded = self.row.encode(changes.rows())?;
-        let mut last: Map<Option<Box<[u8]>>> = Map::default();
-        for row in 0..changes.len() {
-            let (key, row, weight) = (keys.row(row), encoded.row(row), changes.weight(row));
-            let last = match last.get(key) {
-                Some(last) => last,
-                None => last.entry(key.into()).or_insert(self.nth(key, count)),
-            };
-            if last.as_ref().is_none_or(|last| row < last.as_ref()) {
-                self.add(row, weight);
-                add_to(&mut self.log, row, weight);
-            }
-        }
-        last.keys().for_each(|key| self.keep_first(key, count));
+        let entering = changes.filter(&self.enter_first(changes, count)?)?;
+        let keys = self.keys_of(entering.rows())?;
+        self.update(&entering)?;
+        keys.iter().for_each(|key| self.keep_first(key, count));
         Ok(())
     }
 
+    /// Which of these rows come before the last of the first `count` of their key: the others need not even be stored, where rows only come.
+    pub fn enter_first(&self, changes: &Changes, count: usize) -> Result<BooleanArray> {
+        let (keys, rows) = (self.key.encode(changes.rows())?, self.row.encode(changes.rows())?);
+        let mut last: HashMap<&[u8], Option<&[u8]>, foldhash::fast::RandomState> = HashMap::default();
+        let enters = (0..changes.len()).map(|row| {
+            let key = keys.row(row);
+            let last = *last.entry(key).or_insert_with(|| self.nth(key, count));
+            Some(last.is_none_or(|last| rows.row(row) < last))
+        });
+        Ok(BooleanArray::from_iter(enters))
+    }
+
     /// The row at this place among those of a key, counted from 1.
-    fn nth(&self, key: &[u8], place: usize) -> Option<Box<[u8]>> {
+    fn nth<'a>(&'a self, key: &'a [u8], place: usize) -> Option<&'a [u8]> {
         let mut left = place as i64;
         let mut rows = self.rows_of(key);
         let nth = rows.find(|(_, weight)| {
             left -= weight;
             left <= 0
         });
-        nth.map(|(row, _)| row.into())
+        nth.map(|(row, _)| row)
     }
 
     /// Forgets the rows of a key behind the first `count`.
-    fn keep_first(&mut self, key: &[u8], count: usize) {
+    pub fn keep_first(&mut self, key: &[u8], count: usize) {
         let mut left = count as i64;
         let mut dropped: Vec<(Box<[u8]>, i64)> = vec![];
         for (row, weight) in self.rows_of(key) {

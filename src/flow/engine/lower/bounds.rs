@@ -1,11 +1,13 @@
 //! How far the times in a column have come, when its input's watermark has come so far. Follows a column down to the relation it comes from,
 //! through everything that keeps the order of times: bins, truncation, casts, a shift by a constant.
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, IntervalMonthDayNanoType};
 use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::Cast;
-use datafusion::logical_expr::{Between, BinaryExpr, Expr, LogicalPlan, Operator, col};
+use datafusion::logical_expr::{BinaryExpr, Expr, Join, JoinType, LogicalPlan, Operator, col, lit};
 
+use super::reach::{comparisons, reach_of};
 use crate::flow::engine::operators::NOW;
 use crate::flow::engine::relation::Relation;
 
@@ -35,8 +37,35 @@ pub fn bounds(plan: &LogicalPlan, column: usize, relations: &[Relation]) -> Opti
             let all = union.inputs.iter().map(|input| bounds(input, column, relations)).collect::<Option<Vec<_>>>()?;
             Some(all.concat())
         }
+        LogicalPlan::Join(join) if join.join_type == JoinType::Inner => of_pairs(join, column, relations),
         _ => None,
     }
+}
+
+/// A new pair has a new row on one of its sides. Where that is the other one, its time says how early the column's can be.
+fn of_pairs(join: &Join, column: usize, relations: &[Relation]) -> Option<Bounds> {
+    let left = join.left.schema().fields().len();
+    let (this, other, place) = if column < left { (&join.left, &join.right, column) } else { (&join.right, &join.left, column - left) };
+    let this_column = Column::from(this.schema().qualified_field(place));
+    let of_other = comparisons(join).iter().find_map(|condition| {
+        let reach = reach_of(condition, this.schema(), other.schema()).filter(|reach| reach.this == this_column)?;
+        let bounds = bounds(other, other.schema().index_of_column(&reach.other).ok()?, relations)?;
+        Some(bounds.into_iter().map(|(relation, bound)| (relation, earlier(bound, reach.nanoseconds))).collect::<Bounds>())
+    });
+    Some([bounds(this, place, relations)?, of_other?].concat())
+}
+
+fn earlier(bound: Expr, nanoseconds: i64) -> Expr {
+    match nanoseconds {
+        0 => bound,
+        _ => bound - lit(ScalarValue::IntervalMonthDayNano(Some(IntervalMonthDayNanoType::make_value(0, 0, nanoseconds)))),
+    }
+}
+
+/// Whether these are of the windows that times are in, and not of the times themselves.
+pub fn are_of_windows(bounds: &Bounds) -> bool {
+    let is_window = |part: &Expr| matches!(part, Expr::ScalarFunction(call) if matches!(call.func.name(), "date_bin" | "date_trunc"));
+    bounds.iter().all(|(_, bound)| bound.exists(|part| Ok(is_window(part))).unwrap_or(false))
 }
 
 /// The bounds of an expression over a plan's columns.
@@ -78,16 +107,6 @@ pub fn keeps_order_of(expression: &Expr) -> Option<&Expr> {
 
 pub fn is_time(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64)
-}
-
-/// BETWEEN as the two comparisons that it is; anything else as it stands.
-pub fn without_between(condition: &Expr) -> Vec<Expr> {
-    match condition {
-        Expr::Between(Between { expr, negated: false, low, high }) => {
-            vec![expr.as_ref().clone().gt_eq(low.as_ref().clone()), expr.as_ref().clone().lt_eq(high.as_ref().clone())]
-        }
-        other => vec![other.clone()],
-    }
 }
 
 fn replaced(expression: &Expr, part: &Expr, by: Expr) -> Option<Expr> {

@@ -4,11 +4,11 @@
 //! Joins whose times are at most so far apart (Flink calls them interval joins) forget both sides; DISTINCT forgets keys with a time in them.
 
 use arrow::datatypes::{DataType, TimeUnit};
-use datafusion::common::{Column, DFSchema, ExprSchema, ScalarValue};
-use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Join, LogicalPlan, Operator};
+use datafusion::common::{Column, DFSchema, ExprSchema};
+use datafusion::logical_expr::{Expr, ExprSchemable, Join, LogicalPlan};
 
-use super::bounds::{Bounds, bounds, is_time, without_between};
+use super::bounds::{Bounds, are_of_windows, bounds, is_time};
+use super::reach::{Reach, comparisons, reach_of};
 use super::{Lowering, New};
 use crate::catalog::Emit;
 use crate::error::Result;
@@ -20,13 +20,6 @@ use crate::flow::engine::relation::Arrival;
 pub struct Passing {
     pub inputs: [usize; 2],
     pub horizons: [Option<Horizon>; 2],
-}
-
-/// `other` is at most `reach` nanoseconds after `this`: two columns of the two sides of a join.
-struct Reach {
-    this: Column,
-    other: Column,
-    reach: i64,
 }
 
 impl Lowering<'_> {
@@ -41,16 +34,19 @@ impl Lowering<'_> {
         Ok(Bound::Watermark { of, watermarks: self.watermarks.clone() })
     }
 
-    /// Windows that close count rows that are late for the watermark but not for their window.
-    fn forgets(&self) -> bool {
-        self.delivery == Delivery::Written && self.emit == Emit::OnChange
+    /// Windows that close count rows that are late for the watermark but not for their window: only whole windows are forgotten below them.
+    fn forgets(&self, bounds: &Bounds) -> bool {
+        match self.emit {
+            Emit::OnChange => self.delivery == Delivery::Written,
+            Emit::OnWindowClose => are_of_windows(bounds),
+        }
     }
 
     /// Of a join of rows that only come: how long rows of each side can meet new ones.
     pub(super) fn passing(&mut self, join: &Join, plans: [&LogicalPlan; 2], inputs: [usize; 2]) -> Result<Passing> {
         let mut passing = Passing { inputs, horizons: [None, None] };
         let only_come = inputs.iter().all(|input| self.nodes[*input].arrival == Arrival::AppendOnly);
-        if !self.forgets() || !only_come {
+        if !only_come {
             return Ok(passing);
         }
         let conditions = comparisons(join);
@@ -62,7 +58,7 @@ impl Lowering<'_> {
             passing.inputs[1 - side] = self.in_time(passing.inputs[1 - side], place, bound.clone(), &time_type)?;
             passing.horizons[side] = Some(Horizon {
                 time: this.schema().index_of_column(&reach.this)?,
-                reach: in_units(reach.reach, &time_type),
+                reach: in_units(reach.nanoseconds, &time_type),
                 bound: self.watermark_bound(bound, &time_type)?,
             });
         }
@@ -77,12 +73,10 @@ impl Lowering<'_> {
         key: &[Column],
         places: &[usize],
     ) -> Result<(usize, Option<KeyTime>)> {
-        if !self.forgets() {
-            return Ok((input, None));
-        }
         for (column, name) in key.iter().enumerate() {
             let time_type = below.schema().data_type(name)?.clone();
-            if let Some(bounds) = bounds(below, below.schema().index_of_column(name)?, self.relations).filter(|_| is_time(&time_type)) {
+            let bounds = bounds(below, below.schema().index_of_column(name)?, self.relations);
+            if let Some(bounds) = bounds.filter(|bounds| is_time(&time_type) && self.forgets(bounds)) {
                 let input = self.in_time(input, places[column], bounds.clone(), &time_type)?;
                 let bound = self.watermark_bound(bounds, &time_type)?;
                 return Ok((input, Some(KeyTime { column, bound })));
@@ -96,7 +90,8 @@ impl Lowering<'_> {
         let (this_type, other_type) = (this.schema().data_type(&reach.this).ok()?, other.schema().data_type(&reach.other).ok()?);
         let is_comparable = matches!(this_type, DataType::Timestamp(..)) && this_type == other_type;
         let bounds = bounds(other, other.schema().index_of_column(&reach.other).ok()?, self.relations)?;
-        is_comparable.then_some((reach, bounds))
+        let is_one_window = self.emit == Emit::OnChange || reach.nanoseconds == 0;
+        (is_comparable && is_one_window && self.forgets(&bounds)).then_some((reach, bounds))
     }
 
     fn in_time(&mut self, input: usize, column: usize, bounds: Bounds, time_type: &DataType) -> Result<usize> {
@@ -106,57 +101,6 @@ impl Lowering<'_> {
         let kept = "nothing: a row that comes later than the watermark allows is left out and counted";
         let operator = Box::new(InTime::new(column, bound));
         Ok(self.add(New { operator, inputs: vec![input], schema, arrival: Arrival::AppendOnly, unique, title, kept }))
-    }
-}
-
-/// All that must hold of a pair, as comparisons.
-fn comparisons(join: &Join) -> Vec<Expr> {
-    let equal = join.on.iter().map(|(left, right)| left.clone().eq(right.clone()));
-    let parts = join.filter.iter().flat_map(|filter| split_conjunction(filter)).flat_map(without_between);
-    equal.chain(parts).collect()
-}
-
-/// What a comparison says about how far a time of the other side is behind one of this.
-fn reach_of(condition: &Expr, this: &DFSchema, other: &DFSchema) -> Option<Reach> {
-    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = condition else { return None };
-    let (left, right) = (shifted(left)?, shifted(right)?);
-    // earlier + its shift <= later + its shift
-    let sides = match op {
-        Operator::Lt | Operator::LtEq => vec![(left, right)],
-        Operator::Gt | Operator::GtEq => vec![(right, left)],
-        Operator::Eq => vec![(left.clone(), right.clone()), (right, left)],
-        _ => return None,
-    };
-    sides.into_iter().find_map(|((earlier, less), (later, more))| {
-        let fits = this.has_column(&later) && other.has_column(&earlier);
-        fits.then(|| Some(Reach { this: later, other: earlier, reach: more.checked_sub(less)? })).flatten()
-    })
-}
-
-/// A column, and how many nanoseconds are added to it.
-fn shifted(expression: &Expr) -> Option<(Column, i64)> {
-    match expression {
-        Expr::Column(column) => Some((column.clone(), 0)),
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-            let ((column, shift), by) = (shifted(left)?, nanoseconds(right)?);
-            match op {
-                Operator::Plus => Some((column, shift.checked_add(by)?)),
-                Operator::Minus => Some((column, shift.checked_sub(by)?)),
-                _ => None,
-            }
-        }
-        _ => None,
-    }
-}
-
-/// A constant span of time. A day is one of 24 hours, as times are in UTC; a month is of no length.
-fn nanoseconds(expression: &Expr) -> Option<i64> {
-    const NANOSECONDS_PER_DAY: i64 = 24 * 3600 * 1_000_000_000;
-    match expression {
-        Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(span)), _) if span.months == 0 => {
-            i64::from(span.days).checked_mul(NANOSECONDS_PER_DAY)?.checked_add(span.nanoseconds)
-        }
-        _ => None,
     }
 }
 

@@ -4,7 +4,8 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, col};
 
-use super::bounds::{is_time, keeps_order_of, without_between};
+use super::bounds::{is_time, keeps_order_of};
+use super::reach::without_between;
 use super::{Lowering, New, Node};
 use crate::error::{Error, Result};
 use crate::flow::engine::operators::{Bound, Comparison, Late, NOW, Temporal, now_schema};

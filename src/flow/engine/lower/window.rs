@@ -1,4 +1,4 @@
-//! Window functions: the partitions that were touched are computed again.
+//! Window functions: the partitions that were touched are computed again, from the change on where that is enough.
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::expr::WindowFunction;
@@ -15,8 +15,11 @@ use crate::flow::engine::relation::Arrival;
 impl Lowering<'_> {
     pub(super) async fn window(&mut self, plan: &LogicalPlan, window: &Window) -> Result<usize> {
         self.refuse_clock(&window.window_expr)?;
-        if let Some(by_columns) = partitioned_by_columns(window)? {
+        if let Some(by_columns) = by_columns(window)? {
             return self.lower(&by_columns).await;
+        }
+        if let Some(node) = self.following(window).await? {
+            return Ok(node);
         }
         let input = self.lower(&window.input).await?;
         let key = common_partition(window);
@@ -35,18 +38,19 @@ impl Lowering<'_> {
     }
 }
 
-/// The same with a column for each expression that window functions partition by, where there are any: partitions are found by columns.
-fn partitioned_by_columns(window: &Window) -> Result<Option<LogicalPlan>> {
+/// The same with a column for each expression that window functions partition or order by, where there are any: rows are found by columns.
+fn by_columns(window: &Window) -> Result<Option<LogicalPlan>> {
     let mut expressions: Vec<Expr> = vec![];
     for expression in &window.window_expr {
         let Expr::WindowFunction(function) = expression.clone().unalias() else { continue };
         let computed = |part: &Expr| !matches!(part, Expr::Column(_) | Expr::Literal(..));
-        expressions.extend(function.params.partition_by.into_iter().filter(computed));
+        let sorted_by = function.params.order_by.into_iter().map(|sort| sort.expr);
+        expressions.extend(function.params.partition_by.into_iter().chain(sorted_by).filter(computed));
     }
     if expressions.is_empty() {
         return Ok(None);
     }
-    let (below, columns) = with_columns(&window.input, &expressions, "__partition")?;
+    let (below, columns) = with_columns(&window.input, &expressions, "__window")?;
     let replaced = |expression: Expr| {
         let name = expression.schema_name().to_string();
         let replaced = expression.transform(|part| match expressions.iter().position(|computed| *computed == part) {

@@ -1,7 +1,7 @@
 //! The first rows of an order: ORDER BY … LIMIT … OFFSET, and row_number() up to a bound. A change costs its place in the order and the rows
 //! that are shown. Where rows never go, those behind what is shown can never come to the front, and are forgotten.
 
-use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Int64Array, RecordBatch, RecordBatchOptions, UInt64Array};
@@ -11,7 +11,7 @@ use async_trait::async_trait;
 
 use super::{Moment, Operator};
 use crate::error::Result;
-use crate::flow::engine::ordered::{Keys, Ordered};
+use crate::flow::engine::ordered::Ordered;
 use crate::flow::engine::relation::Arrival;
 use crate::flow::engine::state::State;
 use crate::model::Changes;
@@ -47,8 +47,13 @@ pub struct FirstSpec {
     pub schema: SchemaRef,
 }
 
-/// A row and its number, 0 where nobody asks for it.
-type Shown = HashMap<(Box<[u8]>, u64), i64, foldhash::fast::RandomState>;
+/// Changes of what is shown: a row, its number where that is shown, and how often it came or went.
+#[derive(Default)]
+struct Told {
+    rows: Vec<Box<[u8]>>,
+    numbers: Vec<u64>,
+    weights: Vec<i64>,
+}
 
 impl First {
     pub fn new(spec: FirstSpec) -> Result<First> {
@@ -56,36 +61,65 @@ impl First {
         Ok(First { rows: Ordered::new(input, key, order)?, skip, fetch, numbering, arrival, schema })
     }
 
-    /// Adds what is shown of these keys.
-    fn show(&self, keys: &Keys, sign: i64, shown: &mut Shown) {
-        for key in keys {
-            let mut place = 0;
-            for (row, weight) in self.rows.rows_of(key) {
-                let places = place.max(self.skip)..(place + weight as usize).min(self.skip + self.fetch);
-                match self.numbering {
-                    Numbering::Shown => places.for_each(|place| *shown.entry((row.into(), place as u64 + 1)).or_default() += sign),
-                    Numbering::Hidden if places.is_empty() => {}
-                    Numbering::Hidden => *shown.entry((row.into(), 0)).or_default() += sign * places.len() as i64,
-                }
-                place += weight as usize;
-                if place >= self.skip + self.fetch {
-                    break;
-                }
-            }
-        }
+    /// The rows of a key that are shown, in order, and at which places.
+    fn shown<'a>(&'a self, key: &'a [u8]) -> impl Iterator<Item = (&'a [u8], Range<usize>)> + 'a {
+        let end = self.skip.saturating_add(self.fetch);
+        let mut next = 0;
+        let placed = self.rows.rows_of(key).map_while(move |(row, weight)| {
+            let places = next..next + weight as usize;
+            next = places.end;
+            (places.start < end).then_some((row, places))
+        });
+        let shown = placed.map(move |(row, places)| (row, places.start.max(self.skip)..places.end.min(end)));
+        shown.filter(|(_, places)| !places.is_empty())
     }
 
-    fn changes(&self, mut shown: Shown) -> Result<Changes> {
-        shown.retain(|_, weight| *weight != 0);
-        let rows = self.rows.decode(shown.keys().map(|(row, _)| row.as_ref()))?;
+    /// Tells how what is shown of a key differs from what was. Both are in order.
+    fn compare(&self, before: Vec<(Box<[u8]>, Range<usize>)>, key: &[u8], told: &mut Told) {
+        let mut before = before.into_iter().peekable();
+        for (row, places) in self.shown(key) {
+            while let Some((gone, were)) = before.next_if(|(known, _)| known.as_ref() < row) {
+                self.tell(gone, were, 0..0, told);
+            }
+            match before.next_if(|(known, _)| known.as_ref() == row) {
+                Some((_, were)) if were == places => {}
+                Some((known, were)) => self.tell(known, were, places, told),
+                None => self.tell(row.into(), 0..0, places, told),
+            }
+        }
+        before.for_each(|(gone, were)| self.tell(gone, were, 0..0, told));
+    }
+
+    /// A row was at some places and is at others.
+    fn tell(&self, row: Box<[u8]>, were: Range<usize>, are: Range<usize>, told: &mut Told) {
+        if self.numbering == Numbering::Hidden {
+            return match are.len() as i64 - were.len() as i64 {
+                0 => {}
+                weight => told.push(row, 0, weight),
+            };
+        }
+        were.clone().filter(|place| !are.contains(place)).for_each(|place| told.push(row.clone(), place as u64 + 1, -1));
+        are.filter(|place| !were.contains(place)).for_each(|place| told.push(row.clone(), place as u64 + 1, 1));
+    }
+
+    fn changes(&self, told: Told) -> Result<Changes> {
+        let rows = self.rows.decode(told.rows.iter().map(AsRef::as_ref))?;
         let mut columns = rows.columns().to_vec();
         columns.truncate(self.schema.fields().len() - usize::from(self.numbering == Numbering::Shown));
         if self.numbering == Numbering::Shown {
-            columns.push(Arc::new(UInt64Array::from_iter_values(shown.keys().map(|(_, number)| *number))));
+            columns.push(Arc::new(UInt64Array::from(told.numbers)));
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(shown.len()));
+        let options = RecordBatchOptions::new().with_row_count(Some(told.rows.len()));
         let rows = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
-        Ok(Changes::new(rows, Int64Array::from_iter_values(shown.into_values())))
+        Ok(Changes::new(rows, Int64Array::from(told.weights)))
+    }
+}
+
+impl Told {
+    fn push(&mut self, row: Box<[u8]>, number: u64, weight: i64) {
+        self.rows.push(row);
+        self.numbers.push(number);
+        self.weights.push(weight);
     }
 }
 
@@ -93,15 +127,21 @@ impl First {
 impl Operator for First {
     async fn tick(&mut self, inputs: &[Changes], _: Moment) -> Result<Changes> {
         let [input] = inputs else { unreachable!("an order has one input") };
-        let keys = self.rows.keys_of(input.rows())?;
-        let mut shown = Shown::default();
-        self.show(&keys, -1, &mut shown);
-        match self.arrival {
-            Arrival::AppendOnly => self.rows.update_first(input, self.skip + self.fetch)?,
-            Arrival::Changing => self.rows.update(input)?,
+        let count = self.skip.saturating_add(self.fetch);
+        let entering = match self.arrival {
+            Arrival::AppendOnly => input.filter(&self.rows.enter_first(input, count)?)?,
+            Arrival::Changing => input.clone(),
+        };
+        let keys = self.rows.keys_of(entering.rows())?;
+        let shown = |key: &Box<[u8]>| self.shown(key).map(|(row, places)| (row.into(), places)).collect();
+        let before: Vec<Vec<_>> = keys.iter().map(shown).collect();
+        self.rows.update(&entering)?;
+        if self.arrival == Arrival::AppendOnly {
+            keys.iter().for_each(|key| self.rows.keep_first(key, count));
         }
-        self.show(&keys, 1, &mut shown);
-        self.changes(shown)
+        let mut told = Told::default();
+        keys.iter().zip(before).for_each(|(key, before)| self.compare(before, key, &mut told));
+        self.changes(told)
     }
 
     fn states(&mut self) -> Vec<(String, &mut dyn State)> {

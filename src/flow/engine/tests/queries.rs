@@ -57,6 +57,16 @@ const QUERIES: &[&str] = &[
     "SELECT * FROM (SELECT id, k, row_number() OVER (PARTITION BY k ORDER BY v, id) AS rn FROM a) r WHERE rn <= 2",
     "SELECT id, sum(v) OVER (PARTITION BY k ORDER BY id) AS running, lag(v) OVER (PARTITION BY k ORDER BY id) AS before FROM a",
     "SELECT id, rank() OVER (ORDER BY v) AS r, count(*) OVER (PARTITION BY s) AS n FROM a",
+    "SELECT id, row_number() OVER w AS rn, lag(v, 2, 0) OVER w AS l, lead(s) OVER w AS n, sum(v) OVER w AS sv, count(v) FILTER (WHERE v > 0) OVER w AS c, \
+     min(s) OVER w AS lo, max(t) OVER w AS hi FROM a WINDOW w AS (PARTITION BY k ORDER BY v DESC NULLS LAST, id)",
+    "SELECT id, rank() OVER w AS r, dense_rank() OVER w AS d, sum(v) OVER w AS sv, count(*) OVER w AS c, min(v) OVER w AS lo FROM a WINDOW w AS (PARTITION BY k ORDER BY s)",
+    "SELECT id, avg(v) OVER (ORDER BY t, id ROWS 3 PRECEDING) AS moving, max(v) OVER (ORDER BY t, id ROWS BETWEEN 1 PRECEDING AND 2 FOLLOWING) AS peak, \
+     first_value(s) OVER (ORDER BY t, id ROWS BETWEEN 2 PRECEDING AND 1 PRECEDING) AS earlier, dense_rank() OVER (ORDER BY t, id) AS d FROM a",
+    "SELECT id, sum(v * 1.5) OVER (PARTITION BY s ORDER BY v + 1, id) AS running, lag(id) OVER (PARTITION BY s ORDER BY v + 1, id) AS before FROM a",
+    "SELECT k, s, n, sum(n) OVER (PARTITION BY k ORDER BY s) AS sn, lag(n) OVER (PARTITION BY k ORDER BY s) AS before \
+     FROM (SELECT k, s, count(*) AS n FROM a GROUP BY k, s) g",
+    "SELECT k, session, count(*) AS n, min(v) AS lo FROM (SELECT k, v, sum(begins) OVER (PARTITION BY k ORDER BY v, id ROWS UNBOUNDED PRECEDING) AS session \
+     FROM (SELECT k, v, id, CASE WHEN v <= lag(v) OVER (PARTITION BY k ORDER BY v, id) + 2 THEN 0 ELSE 1 END AS begins FROM a) AS steps) AS sessions GROUP BY k, session",
     "SELECT id, row_number() OVER (PARTITION BY upper(s) ORDER BY id) AS rn, sum(v) OVER (PARTITION BY k % 2, upper(s)) AS sv FROM a",
     "SELECT id, v FROM a ORDER BY v DESC NULLS LAST, id LIMIT 5",
     "SELECT id, v FROM a ORDER BY id OFFSET 2 LIMIT 3",

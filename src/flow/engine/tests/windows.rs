@@ -24,6 +24,28 @@ const WINDOWED: &[&str] = &[
                     FROM tumble(e, t, INTERVAL '10 minutes') GROUP BY window_start, k) x WHERE r <= 2",
 ];
 
+/// Over two streams, each with whether the rows of closed windows are forgotten below the join too.
+const JOINED: &[(&str, bool)] = &[
+    (
+        "SELECT x.window_start, x.k, count(*) AS n, sum(y.v) AS sv FROM tumble(e, t, INTERVAL '5 minutes') x
+         JOIN tumble(f, t, INTERVAL '5 minutes') y ON x.k = y.k AND x.window_start = y.window_start GROUP BY x.window_start, x.k",
+        true,
+    ),
+    (
+        "SELECT y.window_end, count(DISTINCT x.v) AS n FROM hop(e, t, INTERVAL '2 minutes', INTERVAL '6 minutes') x
+         JOIN hop(f, t, INTERVAL '2 minutes', INTERVAL '6 minutes') y ON x.window_end = y.window_end AND x.v < y.v GROUP BY y.window_end",
+        true,
+    ),
+    (
+        "SELECT date_bin(INTERVAL '10 minutes', e.t) AS w, count(*) AS n FROM e JOIN f ON e.k = f.k AND f.t BETWEEN e.t AND e.t + INTERVAL '2 minutes' GROUP BY 1",
+        false,
+    ),
+    (
+        "SELECT date_bin(INTERVAL '10 minutes', f.t) AS w, e.k, max(e.v) AS hi FROM e JOIN f ON e.k = f.k AND f.t >= e.t - INTERVAL '90 seconds' AND f.t < e.t + INTERVAL '3 minutes' GROUP BY 1, 2",
+        false,
+    ),
+];
+
 fn schema() -> SchemaRef {
     let a = &schemas()[0].1;
     Arc::new(a.project(&[5, 1, 2]).unwrap())
@@ -35,58 +57,89 @@ fn rows(rows: &[(i64, i64, i64)]) -> Changes {
     Changes::inserted(RecordBatch::try_new(schema(), vec![Arc::new(times), ints(|row| row.1), ints(|row| row.2)]).unwrap())
 }
 
+/// Changes of the first stream.
+fn alone(batch: &[(i64, i64, i64)]) -> [Changes; 2] {
+    [rows(batch), rows(&[])]
+}
+
+fn tables() -> Tables {
+    Tables::of(&[("e", schema()), ("f", schema())])
+}
+
 fn relations() -> Vec<Relation> {
-    let relation = Tables::of(&[("e", schema())]).relations().remove(0);
-    vec![Relation { arrival: Arrival::AppendOnly, watermark: Some(Watermark { column: 0, lateness_micros: LATENESS }), ..relation }]
+    let watermark = Some(Watermark { column: 0, lateness_micros: LATENESS });
+    tables().relations().into_iter().map(|relation| Relation { arrival: Arrival::AppendOnly, watermark, ..relation }).collect()
 }
 
 #[tokio::test]
 async fn windows_are_given_once_and_whole() {
     for (seed, query) in WINDOWED.iter().enumerate() {
-        let mut random = Churn::new(seed as u64);
-        let mut tables = Tables::of(&[("e", schema())]);
-        let mut kept = Kept::emitting(query, &relations(), Emit::OnWindowClose).await;
-        let mut newest = 0;
-        for tick in 0..30_i64 {
-            let batch: Vec<_> = (0..random.below(20))
-                .map(|_| (tick * 4 * MINUTE + random.below(LATENESS as u64) as i64, random.below(3) as i64, random.below(10) as i64))
-                .collect();
-            let changes = [rows(&batch)];
-            tables.apply(&changes);
-            newest = batch.iter().map(|row| row.0).max().unwrap_or(0).max(newest);
-            kept.dataflow.advance_watermark(0, newest - LATENESS);
-            let before = kept.answer.clone();
-            kept.tick(&changes, 0).await;
-            let new = Changes::concat(kept.dataflow.schema(), &[kept.answer.clone(), before.negated()]).unwrap().consolidated().unwrap();
-            assert!((0..new.len()).all(|row| new.weight(row) > 0), "{query} took rows back");
-            if tick % 7 == 6 {
-                kept.save_and_restore(&relations()).await;
-            }
-        }
-        assert_eq!(kept.dataflow.late_rows(), 0);
-        kept.dataflow.advance_watermark(0, 100_000 * MINUTE);
-        kept.tick(&[rows(&[])], 0).await;
-        let answer = tables.ask(&expanded(query)).await;
-        if let Some(difference) = kept.differs_from(&answer) {
-            panic!("seed {seed}: {difference}");
-        }
-        let waiting: usize = kept.dataflow.sizes().iter().map(|size| size.rows).sum();
+        let waiting = given_once_and_whole(query, seed as u64).await;
         assert!(waiting <= 1, "{query} remembers {waiting} rows of windows that are closed");
     }
+}
+
+#[tokio::test]
+async fn windows_of_two_streams_are_given_once_and_whole() {
+    for (seed, (query, forgets)) in JOINED.iter().enumerate() {
+        let waiting = given_once_and_whole(query, seed as u64).await;
+        // How far the watermarks have come is three rows.
+        assert!(!forgets || waiting <= 3, "{query} remembers {waiting} rows of windows that are closed");
+    }
+}
+
+/// Gives how many rows are remembered when all windows are closed.
+async fn given_once_and_whole(query: &str, seed: u64) -> usize {
+    let mut random = Churn::new(seed);
+    let mut tables = tables();
+    let mut kept = Kept::emitting(query, &relations(), Emit::OnWindowClose).await;
+    let mut newest = [0; 2];
+    for tick in 0..30_i64 {
+        let mut changes = vec![];
+        for (stream, newest) in newest.iter_mut().enumerate() {
+            // One stream is ahead of the other.
+            let begin = (tick * 4 + stream as i64 * 3) * MINUTE;
+            let batch: Vec<_> = (0..random.below(20))
+                .map(|_| (begin + random.below(LATENESS as u64) as i64, random.below(3) as i64, random.below(10) as i64))
+                .collect();
+            *newest = batch.iter().map(|row| row.0).max().unwrap_or(0).max(*newest);
+            kept.dataflow.advance_watermark(stream, *newest - LATENESS);
+            changes.push(rows(&batch));
+        }
+        tables.apply(&changes);
+        let before = kept.answer.clone();
+        kept.tick(&changes, 0).await;
+        let new = Changes::concat(kept.dataflow.schema(), &[kept.answer.clone(), before.negated()]).unwrap().consolidated().unwrap();
+        assert!((0..new.len()).all(|row| new.weight(row) > 0), "{query} took rows back");
+        if tick % 7 == 6 {
+            kept.save_and_restore(&relations()).await;
+        }
+    }
+    assert_eq!(kept.dataflow.late_rows(), 0, "{query}");
+    for stream in 0..2 {
+        kept.dataflow.advance_watermark(stream, 100_000 * MINUTE);
+    }
+    kept.tick(&alone(&[]), 0).await;
+    let answer = tables.ask(&expanded(query)).await;
+    assert!(answer.num_rows() > 1, "{query}");
+    if let Some(difference) = kept.differs_from(&answer) {
+        panic!("seed {seed}: {difference}");
+    }
+    kept.dataflow.sizes().iter().map(|size| size.rows).sum()
 }
 
 #[tokio::test]
 async fn a_late_row_is_counted_and_left_out() {
     let mut kept = Kept::emitting(WINDOWED[0], &relations(), Emit::OnWindowClose).await;
     kept.dataflow.advance_watermark(0, 25 * MINUTE);
-    kept.tick(&[rows(&[(MINUTE, 1, 1), (21 * MINUTE, 1, 1)])], 0).await;
+    kept.tick(&alone(&[(MINUTE, 1, 1), (21 * MINUTE, 1, 1)]), 0).await;
     // The first of a tick is not late: nothing of its window was given before.
     assert_eq!((kept.answer.len(), kept.dataflow.late_rows()), (1, 0));
-    kept.tick(&[rows(&[(2 * MINUTE, 1, 1), (22 * MINUTE, 1, 1)])], 0).await;
+    kept.tick(&alone(&[(2 * MINUTE, 1, 1), (22 * MINUTE, 1, 1)]), 0).await;
     assert_eq!((kept.answer.len(), kept.dataflow.late_rows()), (1, 1));
     // A watermark does not go back, also over a restart.
     kept.save_and_restore(&relations()).await;
-    kept.tick(&[rows(&[(3 * MINUTE, 1, 1)])], 0).await;
+    kept.tick(&alone(&[(3 * MINUTE, 1, 1)]), 0).await;
     assert_eq!((kept.answer.len(), kept.dataflow.late_rows()), (1, 1));
 }
 
@@ -110,9 +163,9 @@ async fn the_first_of_each_key_is_given_once() {
     let query = "SELECT DISTINCT ON (k, date_bin(INTERVAL '1 hour', t)) k, t, v FROM e";
     let mut kept = Kept::new(query, &relations()).await;
     assert_eq!(kept.dataflow.arrival(), Arrival::AppendOnly);
-    kept.tick(&[rows(&[(0, 1, 1), (MINUTE, 1, 2), (MINUTE, 2, 3)])], 0).await;
+    kept.tick(&alone(&[(0, 1, 1), (MINUTE, 1, 2), (MINUTE, 2, 3)]), 0).await;
     kept.save_and_restore(&relations()).await;
-    kept.tick(&[rows(&[(2 * MINUTE, 1, 4), (61 * MINUTE, 1, 5)])], 0).await;
+    kept.tick(&alone(&[(2 * MINUTE, 1, 4), (61 * MINUTE, 1, 5)]), 0).await;
     let first: &Int64Array = arrow::array::AsArray::as_primitive(kept.answer.rows().column(2));
     let mut values = first.values().to_vec();
     values.sort();
