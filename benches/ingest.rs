@@ -2,10 +2,10 @@
 //!
 //! A server, as a user starts it, reads events of the generator's dataset `network`, runs a pipeline over them and commits Snappy Parquet to a Delta
 //! table on the local disk. Beside it stand arrow-json, which only decodes the same events, and DuckDB, which turns them from a file of lines into one
-//! Snappy Parquet file. Making the events counts as ours; reading them from the file counts as DuckDB's. Both peers are told the columns and are spared
-//! what they cannot read: broken records, and fields of two types.
+//! Snappy Parquet file. Making the events counts as ours, and what that alone takes is told; reading them from the file counts as DuckDB's. Both peers
+//! are told the columns and are spared what they cannot read: broken records, and fields of two types.
 //!
-//! Processor time is what counts: it is the same whatever else the machine does. Memory is the most that was resident.
+//! Processor time is what counts: it is nearly the same whatever else the machine does. Each is the best of some rounds, in turn. Memory is the most that was resident.
 
 mod peers;
 #[allow(dead_code, unused_imports)]
@@ -32,7 +32,7 @@ const RECORDS_WITH_ALL_COLUMNS: u64 = 30_000;
 const MEMORY_TARGET_BYTES: u64 = 1 << 30;
 
 /// What a way to take the events in took.
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Copy)]
 struct Taken {
     rows: u64,
     seconds: f64,
@@ -50,16 +50,26 @@ async fn main() {
 
     println!("{events} events of about {} bytes", std::fs::metadata(&lines).expect("it was just written").len() / events);
     println!("{:28}{:>10}{:>12}{:>16}{:>10}", "", "rows", "rows/s", "rows/s and core", "memory");
-    let ours = lakewire(events).await;
+    let [mut ours, mut making, mut decoding, mut one, mut two] = std::array::from_fn(|_| None);
+    for _ in 0..rounds() {
+        better(&mut ours, lakewire(events).await);
+        better(&mut making, made(events));
+        better(&mut decoding, arrow_json(&lines, &columns));
+        better(&mut one, duckdb(&lines, &columns, 1, folder.path()).await);
+        better(&mut two, duckdb(&lines, &columns, 2, folder.path()).await);
+    }
+    let [ours, making, decoding, one, two] = [ours, making, decoding, one, two].map(|taken| taken.expect("there is a round"));
     print("lakewire, 4 partitions", &ours);
-    print("arrow-json, decoding alone", &arrow_json(&lines, &columns));
-    let one = duckdb(&lines, &columns, 1, folder.path()).await;
+    print("  of it, making the events", &making);
+    print("arrow-json, decoding alone", &decoding);
     print("duckdb, 1 thread", &one);
-    let two = duckdb(&lines, &columns, 2, folder.path()).await;
     print("duckdb, 2 threads", &two);
 
     let per_core = |taken: &Taken| taken.rows as f64 / taken.processor_seconds;
-    println!("ratio to duckdb per core: {:.2} (target 1)", per_core(&ours) / per_core(&one).max(per_core(&two)));
+    let taken_in = Taken { processor_seconds: ours.processor_seconds - making.processor_seconds, ..ours };
+    let peer = per_core(&one).max(per_core(&two));
+    println!("ratio to duckdb per core: {:.2} (target 1)", per_core(&taken_in) / peer);
+    println!("ratio to duckdb per core, with making the events: {:.2}", per_core(&ours) / peer);
     println!("ratio to duckdb by the clock, 2 threads: {:.2} (target 1)", two.seconds / ours.seconds * ours.rows as f64 / two.rows as f64);
     println!("memory: {:.2} of 1 GiB", ours.memory_bytes as f64 / MEMORY_TARGET_BYTES as f64);
 }
@@ -72,6 +82,18 @@ fn events_from_arguments() -> u64 {
         None if arguments.iter().any(|argument| argument == "--bench") => 2_000_000,
         None => 40_000,
     }
+}
+
+/// One where only that it runs is tested.
+fn rounds() -> usize {
+    if std::env::args().any(|argument| argument == "--bench") { 3 } else { 1 }
+}
+
+fn better(best: &mut Option<Taken>, taken: Taken) {
+    let known = best.get_or_insert(taken);
+    known.seconds = known.seconds.min(taken.seconds);
+    known.processor_seconds = known.processor_seconds.min(taken.processor_seconds);
+    known.memory_bytes = known.memory_bytes.max(taken.memory_bytes);
 }
 
 fn print(name: &str, taken: &Taken) {
@@ -95,6 +117,16 @@ async fn lakewire(events: u64) -> Taken {
     let read = server.number("SELECT records_in FROM lakewire.jobs").await as u64;
     assert_eq!(read, events, "everything was read");
     Taken { rows, seconds, processor_seconds, memory_bytes: memory_bytes(process) }
+}
+
+/// What the server's source does before anything is taken in.
+fn made(events: u64) -> Taken {
+    let (began, processor) = (Instant::now(), processor_seconds(std::process::id()));
+    let mut rows = 0;
+    for_each(events, |payload| rows += u64::from(!std::hint::black_box(payload).is_empty()));
+    let seconds = began.elapsed().as_secs_f64();
+    let processor_seconds = processor_seconds(std::process::id()) - processor;
+    Taken { rows, seconds, processor_seconds, memory_bytes: 0 }
 }
 
 fn arrow_json(lines: &Path, columns: &[SourceColumn]) -> Taken {
