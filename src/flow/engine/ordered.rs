@@ -15,8 +15,6 @@ use super::state::State;
 use crate::error::Result;
 use crate::model::Changes;
 
-type Map<V> = HashMap<Box<[u8]>, V, foldhash::fast::RandomState>;
-
 /// Encoded keys, each once.
 pub type Keys = HashSet<Box<[u8]>, foldhash::fast::RandomState>;
 
@@ -27,8 +25,10 @@ pub struct Ordered {
     rows: BTreeMap<Box<[u8]>, i64>,
     /// The strings, together.
     bytes: usize,
-    /// What changed since `take_changes`. What came and was dropped at once is not in it.
-    log: Map<i64>,
+    /// What came since `take_changes`.
+    log: Vec<Changes>,
+    /// What was forgotten since then, behind the first rows of its key.
+    dropped: Vec<(Box<[u8]>, i64)>,
 }
 
 impl Ordered {
@@ -49,7 +49,8 @@ impl Ordered {
             schema,
             rows: BTreeMap::new(),
             bytes: 0,
-            log: Map::default(),
+            log: vec![],
+            dropped: vec![],
         })
     }
 
@@ -91,7 +92,9 @@ impl Ordered {
         let encoded = self.row.encode(changes.rows())?;
         for row in 0..changes.len() {
             self.add(encoded.row(row), changes.weight(row));
-            add_to(&mut self.log, encoded.row(row), changes.weight(row));
+        }
+        if !changes.is_empty() {
+            self.log.push(changes.clone());
         }
         Ok(())
     }
@@ -141,7 +144,7 @@ impl Ordered {
         }
         for (row, weight) in dropped {
             self.add(&row, weight);
-            add_to(&mut self.log, &row, weight);
+            self.dropped.push((row, weight));
         }
     }
 
@@ -177,22 +180,17 @@ impl Ordered {
     }
 }
 
-fn add_to(map: &mut Map<i64>, row: &[u8], weight: i64) {
-    match map.get_mut(row) {
-        Some(count) if *count + weight == 0 => drop(map.remove(row)),
-        Some(count) => *count += weight,
-        None => drop(map.insert(row.into(), weight)),
-    }
-}
-
 impl State for Ordered {
     fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
 
     fn take_changes(&mut self) -> Result<Changes> {
-        let log = std::mem::take(&mut self.log);
-        self.changes(log.iter().map(|(row, weight)| (row.as_ref(), *weight)))
+        let (mut log, dropped) = (std::mem::take(&mut self.log), std::mem::take(&mut self.dropped));
+        log.push(self.changes(dropped.iter().map(|(row, weight)| (row.as_ref(), *weight)))?);
+        let changes = Changes::concat(&self.schema, &log)?;
+        // Of rows that only came none cancel; the same row twice is restored as well as once with a weight of two.
+        if changes.are_inserts() { Ok(changes) } else { changes.consolidated() }
     }
 
     fn everything(&self) -> Result<Changes> {
@@ -211,7 +209,8 @@ impl State for Ordered {
 
     fn bytes(&self) -> usize {
         let entry = size_of::<Box<[u8]>>() + size_of::<i64>();
-        let log: usize = self.log.keys().map(|row| row.len() + entry).sum();
-        self.bytes + self.rows.len() * entry + log
+        let log: usize = self.log.iter().map(|changes| changes.rows().get_array_memory_size()).sum();
+        let dropped: usize = self.dropped.iter().map(|(row, _)| row.len() + entry).sum();
+        self.bytes + self.rows.len() * entry + log + dropped
     }
 }
