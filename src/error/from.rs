@@ -34,7 +34,7 @@ impl From<DataFusionError> for Error {
             DataFusionError::ArrowError(inner, _) => Error::from(*inner),
             DataFusionError::SchemaError(inner, _) => from_schema_error(&inner),
             DataFusionError::SQL(inner, _) => Error::syntax(lower_first(&inner.to_string())),
-            DataFusionError::NotImplemented(message) => Error::unsupported(lower_first(&message)),
+            DataFusionError::NotImplemented(message) => from_not_implemented(&message),
             DataFusionError::Plan(message) => from_plan_message(&message),
             DataFusionError::ResourcesExhausted(message) => out_of_memory(message),
             DataFusionError::Execution(message) => Error::data(lower_first(&message)),
@@ -55,7 +55,7 @@ fn from_shared(error: &DataFusionError) -> Error {
         },
         DataFusionError::SchemaError(inner, _) => from_schema_error(inner),
         DataFusionError::Plan(message) => from_plan_message(message),
-        DataFusionError::NotImplemented(message) => Error::unsupported(lower_first(message)),
+        DataFusionError::NotImplemented(message) => from_not_implemented(message),
         DataFusionError::Execution(message) => Error::data(lower_first(message)),
         DataFusionError::ObjectStore(inner) => ours_within(&**inner)
             .unwrap_or_else(|| Error::unavailable("the object store refused or did not answer").with_detail(inner.to_string())),
@@ -136,6 +136,15 @@ fn from_plan_message(message: &str) -> Error {
         return Error::undefined(format!("function {name} does not exist")).with_state(SqlState::UNDEFINED_FUNCTION);
     }
     Error::invalid(lower_first(message)).with_state(SqlState::DATATYPE_MISMATCH)
+}
+
+fn from_not_implemented(message: &str) -> Error {
+    let expression = message.strip_prefix("Physical plan does not support logical expression ").unwrap_or_default();
+    match ["InSubquery", "Exists", "SetComparison"].iter().any(|subquery| expression.starts_with(subquery)) {
+        true => Error::unsupported("a subquery behind IN, EXISTS, ANY or ALL is supported in WHERE and HAVING only")
+            .with_hint("join the subquery: LEFT JOIN (SELECT DISTINCT k, true AS found FROM …) s ON …, and select s.found"),
+        false => Error::unsupported(lower_first(message)),
+    }
 }
 
 /// Arrow's words for a value that is not of a type, in PostgreSQL's.

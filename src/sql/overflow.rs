@@ -155,6 +155,5 @@ fn out_of_range(error: DataFusionError, data_type: &DataType) -> DataFusionError
         DataType::Int32 => "integer",
         _ => "smallint",
     };
-    let told = Error::data(format!("{name} out of range")).with_state(SqlState::NUMERIC_VALUE_OUT_OF_RANGE);
-    DataFusionError::External(Box::new(told))
+    Error::data(format!("{name} out of range")).with_state(SqlState::NUMERIC_VALUE_OUT_OF_RANGE).into()
 }
