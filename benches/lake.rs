@@ -170,7 +170,6 @@ impl Appended {
             commit_requests: one.commit_requests.max(other.commit_requests),
             opened_bytes: one.opened_bytes.min(other.opened_bytes),
             peak_bytes: one.peak_bytes.min(other.peak_bytes),
-            ..one
         };
         rounds.into_iter().reduce(best).expect("there is a round")
     }

@@ -1,12 +1,12 @@
 //! Integers that grow too large are an error, as in PostgreSQL. DataFusion's own `+`, `-` and `*` would wrap around.
 //!
-//! PostgreSQL has no unsigned integers: where DataFusion has some, as row numbers, they are counted with as bigint.
+//! Types stay what they are, for who stands above is not told. So DataFusion's unsigned integers, as row numbers, still wrap around.
 
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{ArrayRef, Datum};
 use arrow::compute::kernels::numeric::{add, mul, sub};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field, FieldRef};
 use arrow::error::ArrowError;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
@@ -15,8 +15,8 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 use datafusion::logical_expr::{
-    BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility,
+    BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, Volatility,
 };
 use datafusion::optimizer::analyzer::AnalyzerRule;
 use datafusion::physical_expr_common::datum::apply;
@@ -41,17 +41,11 @@ impl AnalyzerRule for OverflowChecks {
 fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expression else { return Ok(Transformed::no(expression)) };
     let checked = CHECKED.iter().find(|(operator, _)| *operator == op).map(|(_, function)| function);
-    let (Some(function), true) = (checked, left.get_type(schema)?.is_integer() && right.get_type(schema)?.is_integer()) else {
-        return Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })));
-    };
-    let (left, right) = (signed(*left, schema)?, signed(*right, schema)?);
-    Ok(Transformed::yes(function.call(vec![left, right])))
-}
-
-fn signed(expression: Expr, schema: &DFSchema) -> Result<Expr> {
-    match expression.get_type(schema)?.is_unsigned_integer() {
-        true => expression.cast_to(&DataType::Int64, schema),
-        false => Ok(expression),
+    match checked {
+        Some(function) if left.get_type(schema)?.is_signed_integer() && right.get_type(schema)? == left.get_type(schema)? => {
+            Ok(Transformed::yes(function.call(vec![*left, *right])))
+        }
+        _ => Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))),
     }
 }
 
@@ -120,13 +114,17 @@ impl ScalarUDFImpl for Checked {
     fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
         match arguments {
             [left, right] if left == right && left.is_signed_integer() => Ok(arguments.to_vec()),
-            [left, right] if left.is_integer() && right.is_integer() => Ok(vec![DataType::Int64; 2]),
-            _ => exec_err!("{} takes two integers", self.name),
+            _ => exec_err!("{} takes two integers of one type", self.name),
         }
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
         Ok(arguments[0].clone())
+    }
+
+    fn return_field_from_args(&self, arguments: ReturnFieldArgs) -> Result<FieldRef> {
+        let is_nullable = arguments.arg_fields.iter().any(|field| field.is_nullable());
+        Ok(Arc::new(Field::new(self.name(), arguments.arg_fields[0].data_type().clone(), is_nullable)))
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -36,7 +36,10 @@ enum Deed {
 async fn a_hundred_thousand_events_arrive_once() {
     let asked_for = setting("LAKEWIRE_KINESIS_EVENTS");
     let events = asked_for.unwrap_or(EVENTS);
-    assert!((EVENTS..=500 * RECORDS).contains(&events) && events % 2 == 0, "LAKEWIRE_KINESIS_EVENTS is an even number from {EVENTS} on");
+    assert!(
+        (EVENTS..=500 * RECORDS).contains(&events) && events.is_multiple_of(2),
+        "LAKEWIRE_KINESIS_EVENTS is an even number from {EVENTS} on"
+    );
     let of_each = events / 2;
     // Each stream and the number of its first event.
     let streams = [("pops-eu", 0), ("pops-us", of_each)];

@@ -18,6 +18,9 @@ use crate::model::Changes;
 /// Encoded keys, each once.
 pub type Keys = HashSet<Box<[u8]>, foldhash::fast::RandomState>;
 
+/// Changes that are remembered whatever the size of what they changed.
+const LOGGED_MAX: usize = 64 * 1024;
+
 pub struct Ordered {
     schema: SchemaRef,
     key: Encoder,
@@ -27,6 +30,8 @@ pub struct Ordered {
     bytes: usize,
     /// What came since `take_changes`.
     log: Vec<Changes>,
+    /// So many rows are in it.
+    logged: usize,
     /// What was forgotten since then, behind the first rows of its key.
     dropped: Vec<(Box<[u8]>, i64)>,
 }
@@ -50,6 +55,7 @@ impl Ordered {
             rows: BTreeMap::new(),
             bytes: 0,
             log: vec![],
+            logged: 0,
             dropped: vec![],
         })
     }
@@ -95,6 +101,17 @@ impl Ordered {
         }
         if !changes.is_empty() {
             self.log.push(changes.clone());
+            self.logged += changes.len();
+        }
+        self.shorten_log()
+    }
+
+    /// Rows that came and went again cancel, before they are many more than those that are there.
+    fn shorten_log(&mut self) -> Result<()> {
+        if self.logged + self.dropped.len() > LOGGED_MAX + 4 * self.rows.len() {
+            let shortened = self.take_changes()?;
+            self.logged = shortened.len();
+            self.log.push(shortened);
         }
         Ok(())
     }
@@ -122,7 +139,7 @@ impl Ordered {
 
     /// The row at this place among those of a key, counted from 1.
     fn nth<'a>(&'a self, key: &'a [u8], place: usize) -> Option<&'a [u8]> {
-        let mut left = place as i64;
+        let mut left = i64::try_from(place).unwrap_or(i64::MAX);
         let mut rows = self.rows_of(key);
         let nth = rows.find(|(_, weight)| {
             left -= weight;
@@ -133,7 +150,7 @@ impl Ordered {
 
     /// Forgets the rows of a key behind the first `count`.
     pub fn keep_first(&mut self, key: &[u8], count: usize) {
-        let mut left = count as i64;
+        let mut left = i64::try_from(count).unwrap_or(i64::MAX);
         let mut dropped: Vec<(Box<[u8]>, i64)> = vec![];
         for (row, weight) in self.rows_of(key) {
             let kept = weight.min(left);
@@ -186,6 +203,7 @@ impl State for Ordered {
     }
 
     fn take_changes(&mut self) -> Result<Changes> {
+        self.logged = 0;
         let (mut log, dropped) = (std::mem::take(&mut self.log), std::mem::take(&mut self.dropped));
         log.push(self.changes(dropped.iter().map(|(row, weight)| (row.as_ref(), *weight)))?);
         let changes = Changes::concat(&self.schema, &log)?;

@@ -49,7 +49,9 @@ fn of_pairs(join: &Join, column: usize, relations: &[Relation]) -> Option<Bounds
     let this_column = Column::from(this.schema().qualified_field(place));
     let of_other = comparisons(join).iter().find_map(|condition| {
         let reach = reach_of(condition, this.schema(), other.schema()).filter(|reach| reach.this == this_column)?;
-        let bounds = bounds(other, other.schema().index_of_column(&reach.other).ok()?, relations)?;
+        let place = other.schema().index_of_column(&reach.other).ok()?;
+        let is_timestamp = matches!(other.schema().field(place).data_type(), DataType::Timestamp(..));
+        let bounds = bounds(other, place, relations).filter(|_| is_timestamp || reach.nanoseconds == 0)?;
         Some(bounds.into_iter().map(|(relation, bound)| (relation, earlier(bound, reach.nanoseconds))).collect::<Bounds>())
     });
     Some([bounds(this, place, relations)?, of_other?].concat())
@@ -62,10 +64,16 @@ fn earlier(bound: Expr, nanoseconds: i64) -> Expr {
     }
 }
 
-/// Whether these are of the windows that times are in, and not of the times themselves.
-pub fn are_of_windows(bounds: &Bounds) -> bool {
-    let is_window = |part: &Expr| matches!(part, Expr::ScalarFunction(call) if matches!(call.func.name(), "date_bin" | "date_trunc"));
-    bounds.iter().all(|(_, bound)| bound.exists(|part| Ok(is_window(part))).unwrap_or(false))
+/// Whether two columns with these bounds pass together: they are the same, but for shifts by constants.
+pub fn pass_together(one: &Bounds, other: &Bounds) -> bool {
+    let unshifted = |bound: &Expr| match bound {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus | Operator::Minus, right }) if matches!(**right, Expr::Literal(..)) => {
+            left.as_ref().clone()
+        }
+        other => other.clone(),
+    };
+    let unshifted = |bounds: &Bounds| bounds.iter().map(|(relation, bound)| (*relation, unshifted(bound))).collect::<Bounds>();
+    unshifted(one) == unshifted(other)
 }
 
 /// The bounds of an expression over a plan's columns.

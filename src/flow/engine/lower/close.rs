@@ -7,7 +7,7 @@ use datafusion::common::{Column, ExprSchema};
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
 
 use super::aggregate::{GROUP, only};
-use super::bounds::{Bounds, bounds};
+use super::bounds::{Bounds, bounds, pass_together};
 use super::computed::with_columns;
 use super::wording::list;
 use super::{Lowering, New};
@@ -22,13 +22,13 @@ impl Lowering<'_> {
         let aggregate = lowest_aggregate(plan).ok_or_else(|| {
             refused("it does not group by windows").with_hint("GROUP BY window_start of tumble() or hop(), or date_bin(…)")
         })?;
-        self.check_by_window(plan, aggregate)?;
         let (below, group) = with_columns(&aggregate.input, &aggregate.group_expr, GROUP)?;
         let input = self.lower(&below).await?;
         if self.nodes[input].arrival != Arrival::AppendOnly {
             return Err(refused("rows below the windows come and go").with_hint("read sources, without what takes rows back"));
         }
         let (column, bounds) = self.closing_column(&below, &group)?;
+        self.check_by_window(plan, aggregate, &bounds)?;
         let waiting = self.wait(input, &below, &column, bounds)?;
         let group: Vec<Expr> = group.into_iter().map(Expr::Column).collect();
         let whole = |leaf| Aggregate::try_new(Arc::new(leaf), group, aggregate.aggr_expr.clone());
@@ -44,10 +44,11 @@ impl Lowering<'_> {
     }
 
     /// Whatever stands above must look at one window at a time, for it runs over those that close together.
-    fn check_by_window(&self, plan: &LogicalPlan, aggregate: &Aggregate) -> Result<()> {
+    fn check_by_window(&self, plan: &LogicalPlan, aggregate: &Aggregate, closing: &Bounds) -> Result<()> {
         let follows = |column: &Expr, input: &LogicalPlan| match column {
             Expr::Column(column) => {
-                input.schema().index_of_column(column).is_ok_and(|place| bounds(input, place, self.relations).is_some())
+                let place = input.schema().index_of_column(column).ok();
+                place.and_then(|place| bounds(input, place, self.relations)).is_some_and(|bounds| pass_together(&bounds, closing))
             }
             _ => false,
         };
@@ -67,7 +68,7 @@ impl Lowering<'_> {
             }
             _ => {}
         }
-        plan.inputs().into_iter().try_for_each(|input| self.check_by_window(input, aggregate))
+        plan.inputs().into_iter().try_for_each(|input| self.check_by_window(input, aggregate, closing))
     }
 
     fn each_tick(&mut self, input: usize, program: Program, title: String) -> usize {

@@ -7,7 +7,7 @@ use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::functions_window::row_number::row_number_udwf;
 use datafusion::logical_expr::expr::{NullTreatment, WindowFunction, WindowFunctionParams};
 use datafusion::logical_expr::{
-    Cast, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Window, WindowFrame, WindowFrameBound, WindowFrameUnits,
+    Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Window, WindowFrame, WindowFrameBound, WindowFrameUnits,
     WindowFunctionDefinition, ident, when,
 };
 
@@ -19,6 +19,9 @@ use crate::flow::engine::program::{Program, nullable};
 use crate::flow::engine::relation::Arrival;
 
 const NUMBER: &str = "__number";
+
+/// Aggregates for which it does not matter which rows were added and taken away before, but where they are of floats.
+const EXACT: [&str; 11] = ["count", "sum", "min", "max", "bit_and", "bit_or", "bit_xor", "bool_and", "bool_or", "array_agg", "string_agg"];
 
 /// What makes a function's answer out of what it gives over the rows from a place on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,8 +101,8 @@ fn ordered(window: &Window) -> Result<Option<Ordered>> {
     let options = order_by.iter().map(|sort| SortOptions { descending: !sort.asc, nulls_first: sort.nulls_first });
     let order = order_by.iter().map(|sort| place(&sort.expr)).zip(options).map(|(place, options)| Some((place?, options)));
     let Some(order) = order.collect::<Option<Vec<_>>>() else { return Ok(None) };
-    // The strings by which rows are found tell floats apart that SQL has as equal.
-    if order.iter().any(|(column, _)| input.field(*column).data_type().is_floating()) {
+    // Floats that differ in their bits may be equal, and who finds rows by them must agree about that with who sorts them.
+    if order.iter().map(|(column, _)| column).chain(&key).any(|column| input.field(*column).data_type().is_floating()) {
         return Ok(None);
     }
     let results = window.schema.fields().iter().skip(input.fields().len());
@@ -126,7 +129,7 @@ fn look(function: &WindowFunction, result: &Field, input: &DFSchema) -> Result<O
         ("lag", _) => offset(args).map(|before| (Reach { before, after: 0 }, Carry::Nothing)),
         ("lead", _) => offset(args).map(|after| (Reach { before: 0, after }, Carry::Nothing)),
         ("first_value" | "last_value" | "nth_value", Some(reach)) => Some((reach, Carry::Nothing)),
-        (_, Some(reach)) if is_aggregate && are_exact(args, input)? => Some((reach, Carry::Nothing)),
+        (name, Some(reach)) if is_aggregate && EXACT.contains(&name) && !any_floats(args, input)? => Some((reach, Carry::Nothing)),
         (name, None) if is_aggregate && !distinct && is_up_to_here(window_frame) => {
             carry(name, result.data_type()).map(|carry| (Reach::default(), carry))
         }
@@ -174,18 +177,13 @@ fn offset(args: &[Expr]) -> Option<usize> {
     }
 }
 
-/// Whether it does not matter which rows were added and taken away before: of floats something is always lost.
-fn are_exact(args: &[Expr], input: &DFSchema) -> Result<bool> {
+fn any_floats(args: &[Expr], input: &DFSchema) -> Result<bool> {
     for argument in args {
-        let given = match argument {
-            Expr::Cast(Cast { expr, .. }) => expr.get_type(input)?,
-            other => other.get_type(input)?,
-        };
-        if given.is_floating() {
-            return Ok(false);
+        if argument.get_type(input)?.is_floating() {
+            return Ok(true);
         }
     }
-    Ok(true)
+    Ok(false)
 }
 
 fn carry(name: &str, result: &DataType) -> Option<Carry> {

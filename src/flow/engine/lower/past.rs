@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{Column, DFSchema, ExprSchema};
 use datafusion::logical_expr::{Expr, ExprSchemable, Join, LogicalPlan};
 
-use super::bounds::{Bounds, are_of_windows, bounds, is_time};
+use super::bounds::{Bounds, bounds, is_time};
 use super::reach::{Reach, comparisons, reach_of};
 use super::{Lowering, New};
 use crate::catalog::Emit;
@@ -34,19 +34,16 @@ impl Lowering<'_> {
         Ok(Bound::Watermark { of, watermarks: self.watermarks.clone() })
     }
 
-    /// Windows that close count rows that are late for the watermark but not for their window: only whole windows are forgotten below them.
-    fn forgets(&self, bounds: &Bounds) -> bool {
-        match self.emit {
-            Emit::OnChange => self.delivery == Delivery::Written,
-            Emit::OnWindowClose => are_of_windows(bounds),
-        }
+    /// Windows that close count rows that are late for the watermark but not for their window.
+    fn forgets(&self) -> bool {
+        self.delivery == Delivery::Written && self.emit == Emit::OnChange
     }
 
     /// Of a join of rows that only come: how long rows of each side can meet new ones.
     pub(super) fn passing(&mut self, join: &Join, plans: [&LogicalPlan; 2], inputs: [usize; 2]) -> Result<Passing> {
         let mut passing = Passing { inputs, horizons: [None, None] };
         let only_come = inputs.iter().all(|input| self.nodes[*input].arrival == Arrival::AppendOnly);
-        if !only_come {
+        if !self.forgets() || !only_come {
             return Ok(passing);
         }
         let conditions = comparisons(join);
@@ -73,10 +70,12 @@ impl Lowering<'_> {
         key: &[Column],
         places: &[usize],
     ) -> Result<(usize, Option<KeyTime>)> {
+        if !self.forgets() {
+            return Ok((input, None));
+        }
         for (column, name) in key.iter().enumerate() {
             let time_type = below.schema().data_type(name)?.clone();
-            let bounds = bounds(below, below.schema().index_of_column(name)?, self.relations);
-            if let Some(bounds) = bounds.filter(|bounds| is_time(&time_type) && self.forgets(bounds)) {
+            if let Some(bounds) = bounds(below, below.schema().index_of_column(name)?, self.relations).filter(|_| is_time(&time_type)) {
                 let input = self.in_time(input, places[column], bounds.clone(), &time_type)?;
                 let bound = self.watermark_bound(bounds, &time_type)?;
                 return Ok((input, Some(KeyTime { column, bound })));
@@ -90,8 +89,7 @@ impl Lowering<'_> {
         let (this_type, other_type) = (this.schema().data_type(&reach.this).ok()?, other.schema().data_type(&reach.other).ok()?);
         let is_comparable = matches!(this_type, DataType::Timestamp(..)) && this_type == other_type;
         let bounds = bounds(other, other.schema().index_of_column(&reach.other).ok()?, self.relations)?;
-        let is_one_window = self.emit == Emit::OnChange || reach.nanoseconds == 0;
-        (is_comparable && is_one_window && self.forgets(&bounds)).then_some((reach, bounds))
+        is_comparable.then_some((reach, bounds))
     }
 
     fn in_time(&mut self, input: usize, column: usize, bounds: Bounds, time_type: &DataType) -> Result<usize> {

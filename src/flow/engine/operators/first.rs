@@ -133,8 +133,8 @@ impl Operator for First {
             Arrival::Changing => input.clone(),
         };
         let keys = self.rows.keys_of(entering.rows())?;
-        let shown = |key: &Box<[u8]>| self.shown(key).map(|(row, places)| (row.into(), places)).collect();
-        let before: Vec<Vec<_>> = keys.iter().map(shown).collect();
+        let shown = |key: &[u8]| self.shown(key).map(|(row, places)| (row.into(), places)).collect();
+        let before: Vec<Vec<_>> = keys.iter().map(|key| shown(key)).collect();
         self.rows.update(&entering)?;
         if self.arrival == Arrival::AppendOnly {
             keys.iter().for_each(|key| self.rows.keep_first(key, count));
