@@ -46,7 +46,6 @@ mod row_change;
 mod watermark;
 mod with_options;
 
-mod analyzer;
 mod bytea;
 mod date_bin;
 mod dialect;
@@ -56,7 +55,6 @@ mod literals;
 mod locate;
 pub mod metadata_columns;
 mod nesting;
-pub mod overflow;
 pub mod planner;
 pub mod position;
 mod reader;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use super::bytea::ByteaCasts;
 use super::date_bin;
-use super::overflow::OverflowChecks;
 use super::{DATABASE, PUBLIC_SCHEMA};
 use crate::error::Result;
 
@@ -18,7 +17,6 @@ pub fn context(runtime: Arc<RuntimeEnv>, threads: usize) -> Result<SessionContex
         .with_runtime_env(runtime)
         .with_default_features()
         .with_analyzer_rule(Arc::new(ByteaCasts))
-        .with_analyzer_rule(Arc::new(OverflowChecks))
         .build();
     let mut context = SessionContext::new_with_state(state);
     datafusion_functions_json::register_all(&mut context)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::servers::{Part, Summary, generate, summary};
+use crate::servers::{Part, Summary, generate, lakewire_command, summary};
 
 const PART: Part = Part { seed: 7, skip: 0, rows: 10_000 };
 
@@ -35,4 +35,32 @@ fn parts_make_up_the_whole() {
     let parts = [generate(Part { rows: 3_000, ..PART }), generate(Part { skip: 3_000, rows: 7_000, ..PART })];
     assert!(parts.concat() == generate(PART), "the parts are not the whole");
     assert!(generate(Part { seed: 8, ..PART }) != generate(PART), "another seed, the same events");
+}
+
+#[test]
+fn events_share_records_only_where_nothing_is_lost() {
+    let alone = refusal(["--per-record", "5"]);
+    assert!(alone.contains("--kinesis-stream"), "{alone}");
+    let none = refusal(["--per-record", "0", "--kinesis-stream", "s"]);
+    assert!(none.contains("--per-record"), "{none}");
+    let keyed = refusal([
+        "--stream",
+        "management",
+        "--per-record",
+        "5",
+        "--kinesis-stream",
+        "s",
+        "--endpoint",
+        "http://127.0.0.1:9",
+        "--region",
+        "eu-west-1",
+    ]);
+    assert!(keyed.contains("would lose the keys"), "{keyed}");
+}
+
+/// What `lakewire generate` says when it is asked for this and does nothing.
+fn refusal<const N: usize>(arguments: [&str; N]) -> String {
+    let output = lakewire_command().arg("generate").args(["--rows", "1"]).args(arguments).output().unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?} was not refused");
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }

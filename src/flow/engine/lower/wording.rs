@@ -7,8 +7,6 @@ use datafusion::common::{Column, JoinType, ScalarValue, TableReference};
 use datafusion::logical_expr::expr::{AggregateFunctionParams, WindowFunction};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, SortExpr, WindowFrame};
 
-use crate::sql::overflow::operation;
-
 pub fn list(expressions: &[Expr]) -> String {
     expressions.iter().map(words).collect::<Vec<_>>().join(", ")
 }
@@ -44,10 +42,6 @@ fn readable(expression: &Expr) -> Expr {
             Expr::Literal(value, _) if value.data_type().is_temporal() && !value.is_null() => {
                 Transformed::yes(Expr::Column(Column::new_unqualified(literal(&value))))
             }
-            Expr::ScalarFunction(call) => match operation(&call) {
-                Some(operation) => Transformed::yes(Expr::BinaryExpr(operation)),
-                None => Transformed::no(Expr::ScalarFunction(call)),
-            },
             other => Transformed::no(other),
         })
     });
