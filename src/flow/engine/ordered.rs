@@ -18,8 +18,8 @@ use crate::model::Changes;
 /// Encoded keys, each once.
 pub type Keys = HashSet<Box<[u8]>, foldhash::fast::RandomState>;
 
-/// Changes that are remembered whatever the size of what they changed.
-const LOGGED_MAX: usize = 64 * 1024;
+/// So many changes are not looked through for what cancels.
+const LOGGED_MIN: usize = 64 * 1024;
 
 pub struct Ordered {
     schema: SchemaRef,
@@ -32,6 +32,8 @@ pub struct Ordered {
     log: Vec<Changes>,
     /// So many rows are in it.
     logged: usize,
+    /// With so many it is shortened: twice what was left the last time, so that a change is looked at a few times at most.
+    logged_max: usize,
     /// What was forgotten since then, behind the first rows of its key.
     dropped: Vec<(Box<[u8]>, i64)>,
 }
@@ -56,6 +58,7 @@ impl Ordered {
             bytes: 0,
             log: vec![],
             logged: 0,
+            logged_max: LOGGED_MIN,
             dropped: vec![],
         })
     }
@@ -106,11 +109,12 @@ impl Ordered {
         self.shorten_log()
     }
 
-    /// Rows that came and went again cancel, before they are many more than those that are there.
+    /// Rows that came and went again cancel, before they are many more than what is left of them.
     fn shorten_log(&mut self) -> Result<()> {
-        if self.logged + self.dropped.len() > LOGGED_MAX + 4 * self.rows.len() {
-            let shortened = self.take_changes()?;
+        if self.logged + self.dropped.len() > self.logged_max {
+            let shortened = self.take_changes()?.consolidated()?;
             self.logged = shortened.len();
+            self.logged_max = LOGGED_MIN.max(2 * shortened.len());
             self.log.push(shortened);
         }
         Ok(())
@@ -203,7 +207,7 @@ impl State for Ordered {
     }
 
     fn take_changes(&mut self) -> Result<Changes> {
-        self.logged = 0;
+        (self.logged, self.logged_max) = (0, LOGGED_MIN);
         let (mut log, dropped) = (std::mem::take(&mut self.log), std::mem::take(&mut self.dropped));
         log.push(self.changes(dropped.iter().map(|(row, weight)| (row.as_ref(), *weight)))?);
         let changes = Changes::concat(&self.schema, &log)?;
@@ -230,5 +234,74 @@ impl State for Ordered {
         let log: usize = self.log.iter().map(|changes| changes.rows().get_array_memory_size()).sum();
         let dropped: usize = self.dropped.iter().map(|(row, _)| row.len() + entry).sum();
         self.bytes + self.rows.len() * entry + log + dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::ArrayRef;
+
+    use super::*;
+
+    const ROWS: i64 = 10_000;
+
+    fn rows(from: i64) -> RecordBatch {
+        let column = |values: Vec<i64>| Arc::new(Int64Array::from(values)) as ArrayRef;
+        let ids: Vec<i64> = (from..from + ROWS).collect();
+        let keys = ids.iter().map(|id| id % 100).collect();
+        RecordBatch::try_from_iter([("k", column(keys)), ("id", column(ids))]).unwrap()
+    }
+
+    fn ordered() -> Ordered {
+        Ordered::new(rows(0).schema(), vec![0], vec![(1, SortOptions::default())]).unwrap()
+    }
+
+    fn assert_saved(ordered: &mut Ordered, saved: &mut Vec<Changes>) {
+        saved.push(ordered.take_changes().unwrap());
+        let saved = Changes::concat(&ordered.schema, saved).unwrap();
+        let difference = Changes::concat(&ordered.schema, &[saved, ordered.everything().unwrap().negated()]).unwrap();
+        assert!(difference.consolidated().unwrap().is_empty(), "what was saved is not what is there");
+    }
+
+    #[test]
+    fn what_came_and_went_is_not_remembered() {
+        let (mut ordered, mut saved) = (ordered(), vec![]);
+        ordered.update(&Changes::inserted(rows(0))).unwrap();
+        assert_saved(&mut ordered, &mut saved);
+        for nth in 1..40 {
+            ordered.update(&Changes::inserted(rows(nth * ROWS))).unwrap();
+            ordered.update(&Changes::removed(rows((nth - 1) * ROWS))).unwrap();
+            assert!(ordered.logged <= LOGGED_MIN, "{} changes are remembered", ordered.logged);
+        }
+        assert_saved(&mut ordered, &mut saved);
+    }
+
+    #[test]
+    fn what_is_pushed_out_is_not_remembered() {
+        let (mut ordered, mut saved) = (ordered(), vec![]);
+        for nth in (0..40).rev() {
+            ordered.update_first(&Changes::inserted(rows(nth * ROWS)), 3).unwrap();
+            let remembered = ordered.logged + ordered.dropped.len();
+            assert!(remembered <= LOGGED_MIN + 2 * ROWS as usize, "{remembered} changes are remembered");
+            if nth % 15 == 0 {
+                assert_saved(&mut ordered, &mut saved);
+            }
+        }
+        assert_eq!(State::rows(&ordered), 300);
+    }
+
+    #[test]
+    fn what_does_not_cancel_is_looked_at_a_few_times() {
+        let mut ordered = ordered();
+        let (mut shortened, mut logged_max) = (0, ordered.logged_max);
+        for nth in 0..100 {
+            ordered.update(&Changes::inserted(rows(nth * ROWS))).unwrap();
+            shortened += usize::from(ordered.logged_max != logged_max);
+            logged_max = ordered.logged_max;
+        }
+        assert_eq!(ordered.logged, 100 * ROWS as usize);
+        assert!((1..=5).contains(&shortened), "shortened {shortened} times");
     }
 }

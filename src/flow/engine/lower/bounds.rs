@@ -64,18 +64,6 @@ fn earlier(bound: Expr, nanoseconds: i64) -> Expr {
     }
 }
 
-/// Whether two columns with these bounds pass together: they are the same, but for shifts by constants.
-pub fn pass_together(one: &Bounds, other: &Bounds) -> bool {
-    let unshifted = |bound: &Expr| match bound {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus | Operator::Minus, right }) if matches!(**right, Expr::Literal(..)) => {
-            left.as_ref().clone()
-        }
-        other => other.clone(),
-    };
-    let unshifted = |bounds: &Bounds| bounds.iter().map(|(relation, bound)| (*relation, unshifted(bound))).collect::<Bounds>();
-    unshifted(one) == unshifted(other)
-}
-
 /// The bounds of an expression over a plan's columns.
 fn of_expression(expression: &Expr, input: &LogicalPlan, relations: &[Relation]) -> Option<Bounds> {
     match expression {

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use datafusion::common::{Column, ExprSchema};
-use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
+use datafusion::logical_expr::{Aggregate, BinaryExpr, Expr, LogicalPlan, Operator};
 
 use super::aggregate::{GROUP, only};
-use super::bounds::{Bounds, bounds, pass_together};
+use super::bounds::{Bounds, bounds};
 use super::computed::with_columns;
-use super::wording::list;
+use super::reach::nanoseconds;
+use super::wording::{list, words};
 use super::{Lowering, New};
 use crate::error::{Error, Result};
 use crate::flow::engine::operators::{Comparison, EachTick, Late, Temporal};
@@ -27,9 +28,9 @@ impl Lowering<'_> {
         if self.nodes[input].arrival != Arrival::AppendOnly {
             return Err(refused("rows below the windows come and go").with_hint("read sources, without what takes rows back"));
         }
-        let (column, bounds) = self.closing_column(&below, &group)?;
-        self.check_by_window(plan, aggregate, &bounds)?;
-        let waiting = self.wait(input, &below, &column, bounds)?;
+        let (closing, bounds) = self.closing_column(&below, &group)?;
+        check_by_window(plan, &Closing { aggregate, below: &below, group: &group, column: closing })?;
+        let waiting = self.wait(input, &below, &group[closing], bounds)?;
         let group: Vec<Expr> = group.into_iter().map(Expr::Column).collect();
         let whole = |leaf| Aggregate::try_new(Arc::new(leaf), group, aggregate.aggr_expr.clone());
         let windows =
@@ -43,34 +44,6 @@ impl Lowering<'_> {
         Ok(self.each_tick(given, rest, "The rest of the query, for each window".to_string()))
     }
 
-    /// Whatever stands above must look at one window at a time, for it runs over those that close together.
-    fn check_by_window(&self, plan: &LogicalPlan, aggregate: &Aggregate, closing: &Bounds) -> Result<()> {
-        let follows = |column: &Expr, input: &LogicalPlan| match column {
-            Expr::Column(column) => {
-                let place = input.schema().index_of_column(column).ok();
-                place.and_then(|place| bounds(input, place, self.relations)).is_some_and(|bounds| pass_together(&bounds, closing))
-            }
-            _ => false,
-        };
-        match plan {
-            LogicalPlan::Aggregate(this) if this == aggregate => return Ok(()),
-            LogicalPlan::Aggregate(this) if !this.group_expr.iter().any(|column| follows(column, &this.input)) => {
-                return Err(refused("it aggregates over several windows").with_hint("keep the window's column in every GROUP BY"));
-            }
-            LogicalPlan::Window(window) => {
-                let partitions = window.window_expr.iter().map(|expression| match expression.clone().unalias() {
-                    Expr::WindowFunction(function) => function.params.partition_by,
-                    _ => vec![],
-                });
-                if !partitions.into_iter().all(|columns| columns.iter().any(|column| follows(column, &window.input))) {
-                    return Err(refused("a window function looks at several windows").with_hint("PARTITION BY the window's column as well"));
-                }
-            }
-            _ => {}
-        }
-        plan.inputs().into_iter().try_for_each(|input| self.check_by_window(input, aggregate, closing))
-    }
-
     fn each_tick(&mut self, input: usize, program: Program, title: String) -> usize {
         let schema = program.schema().clone();
         let kept = "nothing: computed once per window";
@@ -79,10 +52,10 @@ impl Lowering<'_> {
     }
 
     /// The first column that is grouped by and follows a watermark.
-    fn closing_column(&self, below: &LogicalPlan, group: &[Column]) -> Result<(Column, Bounds)> {
-        let found = group.iter().find_map(|column| {
+    fn closing_column(&self, below: &LogicalPlan, group: &[Column]) -> Result<(usize, Bounds)> {
+        let found = group.iter().enumerate().find_map(|(number, column)| {
             let place = below.schema().index_of_column(column).ok()?;
-            Some((column.clone(), bounds(below, place, self.relations)?))
+            Some((number, bounds(below, place, self.relations)?))
         });
         found.ok_or_else(|| {
             refused("nothing that it is grouped by follows a watermark").with_hint(
@@ -100,6 +73,92 @@ impl Lowering<'_> {
         let title = format!("Wait until {} is final", column.name);
         let kept = "the rows of open windows; a late row, whose window has closed, is left out and counted";
         Ok(self.add(New { operator, inputs: vec![input], schema, arrival: Arrival::AppendOnly, unique: None, title, kept }))
+    }
+}
+
+/// What closes the windows of a query: a column of its lowest aggregate.
+struct Closing<'a> {
+    aggregate: &'a Aggregate,
+    below: &'a LogicalPlan,
+    /// What is grouped by, as columns of `below`.
+    group: &'a [Column],
+    /// Which of them it is.
+    column: usize,
+}
+
+impl Closing<'_> {
+    /// Whether a column above the aggregate has one value for each of the closing column's, and no other has it.
+    fn is_followed_by(&self, column: &Expr, input: &LogicalPlan) -> bool {
+        let (plan, expression) = source(column, input, self.aggregate);
+        let Expr::Column(column) = expression else { return false };
+        let group = self.aggregate.schema.index_of_column(&column).ok().filter(|group| *group < self.group.len());
+        let (true, Some(group)) = (self.is_at(plan), group) else { return false };
+        let [(one, this), (other, closing)] =
+            [group, self.column].map(|group| source(&Expr::Column(self.group[group].clone()), self.below, self.aggregate));
+        std::ptr::eq(one, other) && this == closing
+    }
+
+    fn is_at(&self, plan: &LogicalPlan) -> bool {
+        matches!(plan, LogicalPlan::Aggregate(this) if this == self.aggregate)
+    }
+
+    fn name(&self) -> String {
+        words(&self.aggregate.group_expr[self.column])
+    }
+}
+
+/// Whatever stands above must look at one window at a time, for it runs over those that close together.
+fn check_by_window(plan: &LogicalPlan, closing: &Closing<'_>) -> Result<()> {
+    match plan {
+        _ if closing.is_at(plan) => return Ok(()),
+        LogicalPlan::Aggregate(this) if !this.group_expr.iter().any(|column| closing.is_followed_by(column, &this.input)) => {
+            return Err(refused("it aggregates over several windows").with_hint(format!("keep {} in every GROUP BY", closing.name())));
+        }
+        LogicalPlan::Window(window) => {
+            let partitions = window.window_expr.iter().map(|expression| match expression.clone().unalias() {
+                Expr::WindowFunction(function) => function.params.partition_by,
+                _ => vec![],
+            });
+            if !partitions.into_iter().all(|columns| columns.iter().any(|column| closing.is_followed_by(column, &window.input))) {
+                return Err(
+                    refused("a window function looks at several windows").with_hint(format!("PARTITION BY {} as well", closing.name()))
+                );
+            }
+        }
+        _ => {}
+    }
+    plan.inputs().into_iter().try_for_each(|input| check_by_window(input, closing))
+}
+
+/// What an expression over a plan is made of, as far down as it is only renamed or shifted by a constant; not below `stop`.
+fn source<'a>(expression: &Expr, input: &'a LogicalPlan, stop: &Aggregate) -> (&'a LogicalPlan, Expr) {
+    match expression {
+        Expr::Column(column) => match input.schema().index_of_column(column) {
+            Ok(place) => source_of_column(input, place, stop),
+            Err(_) => (input, expression.clone()),
+        },
+        Expr::Alias(alias) => source(&alias.expr, input, stop),
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus | Operator::Minus, right }) if nanoseconds(right).is_some() => {
+            source(left, input, stop)
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus, right }) if nanoseconds(left).is_some() => source(right, input, stop),
+        _ => (input, expression.clone()),
+    }
+}
+
+fn source_of_column<'a>(plan: &'a LogicalPlan, place: usize, stop: &Aggregate) -> (&'a LogicalPlan, Expr) {
+    let column = || Expr::Column(Column::from(plan.schema().qualified_field(place)));
+    match plan {
+        LogicalPlan::SubqueryAlias(alias) => source_of_column(&alias.input, place, stop),
+        LogicalPlan::Filter(filter) => source_of_column(&filter.input, place, stop),
+        LogicalPlan::Sort(sort) => source_of_column(&sort.input, place, stop),
+        LogicalPlan::Projection(projection) => source(&projection.expr[place], &projection.input, stop),
+        LogicalPlan::Window(window) if place < window.input.schema().fields().len() => source_of_column(&window.input, place, stop),
+        LogicalPlan::Aggregate(this) if this != stop => match this.group_expr.get(place) {
+            Some(expression) => source(expression, &this.input, stop),
+            None => (plan, column()),
+        },
+        _ => (plan, column()),
     }
 }
 

@@ -11,10 +11,11 @@ use datafusion::logical_expr::{
     WindowFunctionDefinition, ident, when,
 };
 
+use super::aggregate::only;
 use super::wording::list;
 use super::{Lowering, New};
 use crate::error::Result;
-use crate::flow::engine::operators::{FOLLOWS, Following, FollowingSpec, Reach, before};
+use crate::flow::engine::operators::{FOLLOWS, Following, FollowingSpec, RowReach, before};
 use crate::flow::engine::program::{Program, nullable};
 use crate::flow::engine::relation::Arrival;
 
@@ -37,29 +38,27 @@ enum Carry {
 }
 
 /// A window whose functions can all be computed so.
-struct Ordered {
+struct LookingBack {
     key: Vec<usize>,
     order: Vec<(usize, SortOptions)>,
-    reach: Reach,
+    reach: RowReach,
     carries: Vec<Carry>,
 }
 
 impl Lowering<'_> {
     /// `None` where a change may concern rows before it, however far.
     pub(super) async fn following(&mut self, window: &Window) -> Result<Option<usize>> {
-        let Some(Ordered { key, order, reach, carries }) = ordered(window)? else { return Ok(None) };
+        let Some(LookingBack { key, order, reach, carries }) = looking_back(window)? else { return Ok(None) };
         let input = self.lower(&window.input).await?;
         let first = window.input.schema().fields().len();
         let mut carried: Vec<usize> =
             carries.iter().enumerate().filter(|(_, carry)| is_carried(**carry)).map(|(function, _)| first + function).collect();
         carried.push(first + carries.len());
         let leaf = leaf_schema(window, &carried)?;
-        let program =
-            Program::new(self.state, &[leaf.into()], |leaves| over(window, &carries, carried.len(), super::aggregate::only(leaves)?))
-                .await?;
+        let program = Program::new(self.state, &[leaf.into()], |leaves| over(window, &carries, carried.len(), only(leaves)?)).await?;
         let kept = match (key.is_empty(), reach) {
             (true, _) => "all rows in their order; a change costs the rows that come after it",
-            (false, Reach { after: 0, .. }) => {
+            (false, RowReach { after: 0, .. }) => {
                 "rows in their order, by partition; a change costs the rows that come after it in its partition"
             }
             (false, _) => {
@@ -79,7 +78,7 @@ fn is_carried(carry: Carry) -> bool {
     matches!(carry, Carry::Sum | Carry::Least | Carry::Greatest)
 }
 
-fn ordered(window: &Window) -> Result<Option<Ordered>> {
+fn looking_back(window: &Window) -> Result<Option<LookingBack>> {
     let input = window.input.schema();
     let functions = window.window_expr.iter().map(|expression| match expression.clone().unalias() {
         Expr::WindowFunction(function) => Some(function),
@@ -106,32 +105,32 @@ fn ordered(window: &Window) -> Result<Option<Ordered>> {
         return Ok(None);
     }
     let results = window.schema.fields().iter().skip(input.fields().len());
-    let mut reach = Reach::default();
+    let mut reach = RowReach::default();
     let mut carries = Vec::with_capacity(functions.len());
     for (function, result) in functions.iter().zip(results) {
         let Some((of_function, carry)) = look(function, result, input)? else { return Ok(None) };
-        reach = Reach { before: reach.before.max(of_function.before), after: reach.after.max(of_function.after) };
+        reach = RowReach { before: reach.before.max(of_function.before), after: reach.after.max(of_function.after) };
         carries.push(carry);
     }
-    Ok(Some(Ordered { key, order, reach, carries }))
+    Ok(Some(LookingBack { key, order, reach, carries }))
 }
 
 /// How far a function looks, and what is to be done with what it gives.
-fn look(function: &WindowFunction, result: &Field, input: &DFSchema) -> Result<Option<(Reach, Carry)>> {
+fn look(function: &WindowFunction, result: &Field, input: &DFSchema) -> Result<Option<(RowReach, Carry)>> {
     let WindowFunctionParams { args, window_frame, null_treatment, distinct, .. } = &function.params;
     if *null_treatment == Some(NullTreatment::IgnoreNulls) {
         return Ok(None);
     }
     let is_aggregate = matches!(function.fun, WindowFunctionDefinition::AggregateUDF(_));
     let look = match (function.fun.name(), rows_frame(window_frame)) {
-        ("row_number" | "dense_rank", _) => Some((Reach::default(), Carry::Sum)),
-        ("rank", _) => Some((Reach::default(), Carry::Number)),
-        ("lag", _) => offset(args).map(|before| (Reach { before, after: 0 }, Carry::Nothing)),
-        ("lead", _) => offset(args).map(|after| (Reach { before: 0, after }, Carry::Nothing)),
+        ("row_number" | "dense_rank", _) => Some((RowReach::default(), Carry::Sum)),
+        ("rank", _) => Some((RowReach::default(), Carry::Number)),
+        ("lag", _) => offset(args).map(|before| (RowReach { before, after: 0 }, Carry::Nothing)),
+        ("lead", _) => offset(args).map(|after| (RowReach { before: 0, after }, Carry::Nothing)),
         ("first_value" | "last_value" | "nth_value", Some(reach)) => Some((reach, Carry::Nothing)),
         (name, Some(reach)) if is_aggregate && EXACT.contains(&name) && !any_floats(args, input)? => Some((reach, Carry::Nothing)),
         (name, None) if is_aggregate && !distinct && is_up_to_here(window_frame) => {
-            carry(name, result.data_type()).map(|carry| (Reach::default(), carry))
+            carry(name, result.data_type()).map(|carry| (RowReach::default(), carry))
         }
         _ => None,
     };
@@ -139,7 +138,7 @@ fn look(function: &WindowFunction, result: &Field, input: &DFSchema) -> Result<O
 }
 
 /// The rows that a frame of so many of them reaches.
-fn rows_frame(frame: &WindowFrame) -> Option<Reach> {
+fn rows_frame(frame: &WindowFrame) -> Option<RowReach> {
     if frame.units != WindowFrameUnits::Rows {
         return None;
     }
@@ -153,7 +152,7 @@ fn rows_frame(frame: &WindowFrame) -> Option<Reach> {
         WindowFrameBound::CurrentRow => 0,
         WindowFrameBound::Preceding(rows) => whole(rows).map(|_| 0)?,
     };
-    Some(Reach { before, after })
+    Some(RowReach { before, after })
 }
 
 fn is_up_to_here(frame: &WindowFrame) -> bool {
@@ -243,7 +242,7 @@ fn carried_on(carry: Carry, here: Expr, place: usize, number: usize, schema: &DF
 fn number_in(window: &Window) -> Expr {
     let params = match window.window_expr.first().cloned().map(Expr::unalias) {
         Some(Expr::WindowFunction(function)) => function.params,
-        _ => unreachable!("an ordered window has functions"),
+        _ => unreachable!("a window has functions"),
     };
     let WindowFunctionParams { partition_by, order_by, .. } = params;
     let mut function = WindowFunction::new(WindowFunctionDefinition::WindowUDF(row_number_udwf()), vec![]);

@@ -52,7 +52,7 @@ fn shifted(expression: &Expr) -> Option<(Column, i64)> {
 }
 
 /// A constant span of time. A day is one of 24 hours, as times are in UTC; a month is of no length.
-fn nanoseconds(expression: &Expr) -> Option<i64> {
+pub fn nanoseconds(expression: &Expr) -> Option<i64> {
     const NANOSECONDS_PER_DAY: i64 = 24 * 3600 * 1_000_000_000;
     match expression {
         Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(span)), _) if span.months == 0 => {

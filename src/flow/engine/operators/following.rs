@@ -29,7 +29,7 @@ pub struct Following {
     rows: Ordered,
     /// Of rows as they come: how the strings of `rows` begin, up to the order.
     place: Encoder,
-    reach: Reach,
+    reach: RowReach,
     carried: Vec<usize>,
     /// The input's columns, and the number of the partition among those that were touched.
     numbered: SchemaRef,
@@ -40,7 +40,7 @@ pub struct Following {
 
 /// How many rows before it and after it the answer for a row depends on, but for what is carried.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Reach {
+pub struct RowReach {
     pub before: usize,
     pub after: usize,
 }
@@ -52,7 +52,7 @@ pub struct FollowingSpec {
     pub input: SchemaRef,
     pub key: Vec<usize>,
     pub order: Vec<(usize, SortOptions)>,
-    pub reach: Reach,
+    pub reach: RowReach,
     /// Columns of what the program gives, whose values in the row before are handed to it.
     pub carried: Vec<usize>,
 }
@@ -73,10 +73,10 @@ struct Part {
 struct Touched {
     /// The rows before those to compute.
     context: RecordBatch,
-    context_parts: Vec<u32>,
+    context_parts: UInt32Array,
     /// What was given for the rows that are to be computed again.
     old: RecordBatch,
-    old_parts: Vec<u32>,
+    old_parts: UInt32Array,
     /// The rows before the context, and which of them is each partition's.
     before: RecordBatch,
     before_parts: UInt32Array,
@@ -168,25 +168,25 @@ impl Following {
         let old_parts = part_of.split_off(context);
         Ok(Touched {
             context: decoded.slice(0, context),
-            context_parts: part_of,
+            context_parts: part_of.into(),
             old: decoded.slice(context, known - context),
-            old_parts,
+            old_parts: old_parts.into(),
             before: decoded.slice(known, decoded.num_rows() - known),
             before_parts: before_parts.into(),
         })
     }
 
     /// The input's columns of these rows, with the partition of each.
-    fn numbered(&self, rows: &RecordBatch, parts: Vec<u32>) -> Result<RecordBatch> {
+    fn numbered(&self, rows: &RecordBatch, parts: UInt32Array) -> Result<RecordBatch> {
         let mut columns = rows.columns()[..self.numbered.fields().len() - 1].to_vec();
-        columns.push(Arc::new(UInt32Array::from(parts)));
+        columns.push(Arc::new(parts));
         Ok(RecordBatch::try_new(self.numbered.clone(), columns)?)
     }
 
     /// What the program runs over.
     fn given(&self, touched: &Touched, input: &Changes, part_of: Vec<u32>) -> Result<RecordBatch> {
         let old = Changes::inserted(self.numbered(&touched.old, touched.old_parts.clone())?);
-        let new = input.with_rows(self.numbered(input.rows(), part_of)?);
+        let new = input.with_rows(self.numbered(input.rows(), part_of.into())?);
         let rows = Changes::concat(&self.numbered, &[old, new])?;
         let rows = if input.are_inserts() { rows.rows().clone() } else { rows.consolidated()?.repeated()? };
         let context = self.numbered(&touched.context, touched.context_parts.clone())?;

@@ -30,7 +30,7 @@ pub use distinct_on::{DistinctOn, KeyTime};
 pub use each_tick::EachTick;
 pub use filter::Filter;
 pub use first::{First, FirstSpec, Numbering};
-pub use following::{FOLLOWS, Following, FollowingSpec, Reach, before};
+pub use following::{FOLLOWS, Following, FollowingSpec, RowReach, before};
 pub use in_time::InTime;
 pub use join::{Alone, Horizon, Join, NullKeys, SideSpec};
 pub use linear::{Aggregate, Extreme, Linear, Measure, Values, accumulator_for, running};

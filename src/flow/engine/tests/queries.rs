@@ -60,7 +60,8 @@ const QUERIES: &[&str] = &[
     "SELECT id, row_number() OVER w AS rn, lag(v, 2, 0) OVER w AS l, lead(s) OVER w AS n, sum(v) OVER w AS sv, count(v) FILTER (WHERE v > 0) OVER w AS c, \
      min(s) OVER w AS lo, max(t) OVER w AS hi FROM a WINDOW w AS (PARTITION BY k ORDER BY v DESC NULLS LAST, id)",
     "SELECT id, rank() OVER w AS r, dense_rank() OVER w AS d, sum(v) OVER w AS sv, count(*) OVER w AS c, min(v) OVER w AS lo FROM a WINDOW w AS (PARTITION BY k ORDER BY s)",
-    "SELECT id, avg(v) OVER (ORDER BY t, id ROWS 3 PRECEDING) AS moving, max(v) OVER (ORDER BY t, id ROWS BETWEEN 1 PRECEDING AND 2 FOLLOWING) AS peak, \
+    "SELECT id, avg(v) OVER (ORDER BY t, id ROWS 3 PRECEDING) AS moving FROM a",
+    "SELECT id, sum(v) OVER (ORDER BY t, id ROWS 3 PRECEDING) AS moving, max(v) OVER (ORDER BY t, id ROWS BETWEEN 1 PRECEDING AND 2 FOLLOWING) AS peak, \
      first_value(s) OVER (ORDER BY t, id ROWS BETWEEN 2 PRECEDING AND 1 PRECEDING) AS earlier, dense_rank() OVER (ORDER BY t, id) AS d FROM a",
     "SELECT id, sum(v * 1.5) OVER (PARTITION BY s ORDER BY v + 1, id) AS running, lag(id) OVER (PARTITION BY s ORDER BY v + 1, id) AS before FROM a",
     "SELECT k, s, n, sum(n) OVER (PARTITION BY k ORDER BY s) AS sn, lag(n) OVER (PARTITION BY k ORDER BY s) AS before \
