@@ -42,21 +42,24 @@ impl Connections {
     ///
     /// Errors: `Unavailable`, also where nothing came in time. Then it is not known what became of the call.
     pub async fn answer<T>(&self, call: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T> {
+        let silences = self.silences();
         match timeout(self.0.answer_timeout, call).await {
             // The pool tests a connection before it gives it out: where that is the one that was cut off, this is all that is heard of it.
-            Ok(Err(sqlx::Error::PoolTimedOut)) => Err(self.fell_silent(ACQUIRE_TIMEOUT)),
+            Ok(Err(sqlx::Error::PoolTimedOut)) => Err(self.fell_silent(silences, ACQUIRE_TIMEOUT)),
             Ok(answer) => {
                 self.0.is_silent.store(false, Ordering::SeqCst);
                 Ok(answer?)
             }
-            Err(_) => Err(self.fell_silent(self.0.answer_timeout)),
+            Err(_) => Err(self.fell_silent(silences, self.0.answer_timeout)),
         }
     }
 
-    fn fell_silent(&self, limit: Duration) -> Error {
-        // The pool tests a connection that comes back to it, or that it gives out, and would wait as long for that: it is left to itself.
-        *self.0.pool.write() = self.0.address.pool();
-        self.0.silences.fetch_add(1, Ordering::SeqCst);
+    /// After so many silences the call was begun. Of those that were, the first leaves the pool to itself: it tests a connection that comes back
+    /// to it, or that it gives out, and would wait as long for that.
+    fn fell_silent(&self, silences: u64, limit: Duration) -> Error {
+        if self.0.silences.fetch_add(1, Ordering::SeqCst) == silences {
+            *self.0.pool.write() = self.0.address.pool();
+        }
         self.0.is_silent.store(true, Ordering::SeqCst);
         no_answer(limit)
     }

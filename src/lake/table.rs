@@ -115,9 +115,8 @@ impl Table {
     /// Errors: `Duplicate` if it exists, `Invalid` if a partition column is not among the columns.
     pub async fn create(&self, schema: SchemaRef, partition_by: &[String], name: &str) -> Result<Arc<Snapshot>> {
         let _turn = self.writing.lock().await;
-        if self.follow().await?.version().is_some() {
-            return Err(self.exists_already());
-        }
+        // All of the log is looked at, whatever is known of it.
+        self.follow().await?;
         let metadata = new_metadata(&schema, partition_by, name, self.now_millis())?;
         self.advance(Operation::CreateTable, |snapshot| match snapshot.version() {
             Some(_) => Err(self.exists_already()),
@@ -282,6 +281,7 @@ impl Table {
         Error::duplicate("a table exists at this location already")
             .with_state(SqlState::DUPLICATE_TABLE)
             .with_detail(format!("the location is {}", self.lake.url_of(&self.location)))
+            .with_hint("give another location, or take the table as it is: CREATE TABLE … () WITH (location = '…')")
     }
 
     pub(super) fn has_gap(&self, version: i64) -> Error {

@@ -36,11 +36,11 @@ pub struct Needs {
 impl Needs {
     /// Errors if what some job needs cannot be known: then nothing must be removed.
     pub async fn of_jobs(services: &FlowServices) -> Result<Needs> {
+        let as_of = services.clock.now();
         let catalog = services.catalog.snapshot();
         let with_jobs = [ObjectKind::Pipeline, ObjectKind::View].into_iter().flat_map(|kind| catalog.iter_kind(kind));
         let known: HashSet<JobId> = with_jobs.filter_map(|object| object.definition.job()).map(|(job, _)| job).collect();
-        let heard_of_since = (services.clock.now() - BELIEVED_IN).timestamp_micros();
-        let as_of = services.clock.now();
+        let heard_of_since = (as_of - BELIEVED_IN).timestamp_micros();
         let mut needs = Needs { as_of, tables: BTreeMap::new(), followed_from: None, state: BTreeMap::new() };
         for job in jobs_in(&services.lake).await? {
             let Some(manifest) = Manifests::new(services.lake.clone(), services.clock.clone(), job).newest().await? else { continue };

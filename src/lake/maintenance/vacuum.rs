@@ -27,8 +27,7 @@ use crate::lake::table::{COMMITS_IN_FLIGHT, Table};
 /// What must stay although the table's log does not say so.
 #[derive(Debug, Clone, Default)]
 pub struct Spared {
-    /// Files of this table that a job has prepared to commit, spelled as in the log. Ask for them before the vacuum: what is decided later is
-    /// young.
+    /// Files of this table that a job has prepared to commit, spelled as in the log. Those that it prepares after `as_of` are young.
     pub prepared: Vec<String>,
     /// The oldest version from which somebody follows the table.
     pub followed_from: Option<i64>,

@@ -24,8 +24,8 @@ pub async fn run(session: &Session, create: &CreateTable, text: &str) -> Result<
     if exists(session, create, &flow.catalog.snapshot())? {
         return Ok(Outcome::done("CREATE TABLE"));
     }
-    // The catalog is asked again before anything is written into the lake: what it cannot store then leaves nothing behind. What is known to
-    // exist is told without it.
+    // What is known to exist is told without asking the catalog's store. Anything else is not begun while that is away: a table that it cannot
+    // store in the end stays in the lake.
     let catalog = flow.catalog.refresh().await?;
     if exists(session, create, &catalog)? {
         return Ok(Outcome::done("CREATE TABLE"));

@@ -101,6 +101,17 @@ async fn prepared_files_stay_however_old() {
 }
 
 #[tokio::test]
+async fn what_is_younger_than_what_is_known_stays() {
+    let house = house(&[]).await;
+    append(&house.table, batch(0..3, "a")).await;
+    files(&house.table, batch(0..3, "orphan")).await;
+    let known_now = Spared { as_of: Some(house.lake.clock().now()), ..Spared::default() };
+    house.clock.advance(100 * DAY);
+    assert_eq!(house.table.vacuum(&known_now).await.unwrap().files, 0);
+    assert_eq!(house.table.vacuum(&Spared::default()).await.unwrap().files, 1);
+}
+
+#[tokio::test]
 async fn a_folder_that_does_not_show_what_the_table_has_is_left_alone() {
     let house = house(&[]).await;
     let adds = files(&house.table, batch(0..3, "a")).await;
