@@ -140,9 +140,10 @@ fn from_plan_message(message: &str) -> Error {
 
 fn from_not_implemented(message: &str) -> Error {
     let expression = message.strip_prefix("Physical plan does not support logical expression ").unwrap_or_default();
-    match ["InSubquery", "Exists", "SetComparison"].iter().any(|subquery| expression.starts_with(subquery)) {
-        true => Error::unsupported("a subquery behind IN, EXISTS, ANY or ALL is supported in WHERE and HAVING only")
-            .with_hint("join the subquery: LEFT JOIN (SELECT DISTINCT k, true AS found FROM …) s ON …, and select s.found"),
+    match ["InSubquery", "Exists"].iter().any(|subquery| expression.starts_with(subquery)) {
+        true => Error::unsupported("a subquery behind IN or EXISTS is supported in WHERE and HAVING only").with_hint(
+            "join the subquery: LEFT JOIN (SELECT DISTINCT k, true AS found FROM …) s ON …, and select coalesce(s.found, false)",
+        ),
         false => Error::unsupported(lower_first(message)),
     }
 }

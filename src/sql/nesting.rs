@@ -41,7 +41,7 @@ pub fn check(node: &mut impl VisitMut) -> Result<()> {
     }
 }
 
-/// Types nest too, and the parser does not count them: `int[][]…`, `array<array<…`.
+/// Types nest too, and the parser does not count them: `int[][]…`, `array<array<…`. Subscripts look like the former: `x[1][1]…`.
 ///
 /// Errors: deeper than anybody has use for.
 pub fn check_types(tokens: &[TokenWithSpan]) -> Result<()> {
@@ -58,6 +58,8 @@ pub fn check_types(tokens: &[TokenWithSpan]) -> Result<()> {
             }
             (_, Token::Gt) => open = open.saturating_sub(1),
             (_, Token::ShiftRight) => open = open.saturating_sub(2),
+            // `map < 1` was a comparison.
+            (_, Token::Word(word)) if ["AND", "OR"].contains(&word.value.to_uppercase().as_str()) => (pairs, open) = (0, 0),
             _ => pairs = 0,
         }
         if pairs > TYPE_LEVELS_MAX || open > TYPE_LEVELS_MAX {

@@ -105,14 +105,14 @@ async fn copy_lines(feed: &mut Feed, out: &mut impl Write) -> std::io::Result<()
 }
 
 async fn put_to_kinesis(feed: &mut Feed, args: &GenerateArgs, stream: &str) -> Result<()> {
-    let client = connect(args.endpoint.as_deref(), args.region.as_deref()).await?;
     let order = match feed.recipe.dataset {
         Dataset::Network(Stream::Management) => Order::OfEachKey,
         Dataset::Network(Stream::Events) | Dataset::Nexmark { .. } => Order::Any,
     };
     if order == Order::OfEachKey && args.per_record > 1 {
-        return Err(Error::invalid("--per-record would lose the keys of these records").with_hint("leave it out"));
+        return Err(Error::invalid("--per-record would lose the keys of these records").with_hint("leave --per-record out"));
     }
+    let client = connect(args.endpoint.as_deref(), args.region.as_deref()).await?;
     let mut writer = KinesisWriter::new(client, stream, order);
     let mut parcel = Parcel::of(args.per_record);
     while let Some(limit) = feed.wait().await {
