@@ -38,7 +38,8 @@ async fn a_hundred_thousand_events_arrive_once() {
     let events = asked_for.unwrap_or(EVENTS);
     assert!(
         (EVENTS..=500 * RECORDS).contains(&events) && events.is_multiple_of(2),
-        "LAKEWIRE_KINESIS_EVENTS is an even number from {EVENTS} on"
+        "LAKEWIRE_KINESIS_EVENTS is an even number from {EVENTS} to {}",
+        500 * RECORDS
     );
     let of_each = events / 2;
     // Each stream and the number of its first event.

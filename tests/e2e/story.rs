@@ -69,16 +69,12 @@ pub fn pipeline(name: &str, table: &str, columns: &str) -> String {
 /// The jobs of `begin_with_view`.
 pub const PIPELINE_AND_VIEW: [&str; 2] = ["keep", "per_tenant"];
 
-/// Has a pipeline and a view read the story, and comes back when they have begun.
+/// Has a pipeline and a view read the story, and comes back when they are in the middle of it.
 pub async fn begin_with_view(server: &mut Server, definitions: &str) {
     server.sql(&format!("{definitions}; {}", view_per_tenant())).await;
     server.wait_for("(SELECT count(*) FROM events) > 0").await;
-}
-
-/// For an outage that is to be in the middle of a story.
-pub async fn assert_more_to_come(server: &Server) {
     let done = server.number("SELECT count(*) FROM lakewire.job_inputs WHERE state = 'done'").await;
-    assert_eq!(done, 0, "all was read before it began: the story is too short for this machine");
+    assert_eq!(done, 0, "all was read before the outage began: the story is too short for this machine");
 }
 
 /// Both have read all of the story, and are as if nothing had happened.
