@@ -45,7 +45,7 @@ impl World {
 
     /// Does the work, then stops everything that runs at whatever it is doing.
     pub fn live<T>(&mut self, work: impl AsyncFnOnce(&Life<'_>) -> T) -> T {
-        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+        let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime can be made");
         let life = Life { world: self, clock: Clock::mock(self.now) };
         let done = runtime.block_on(hand::drive(&life.clock, work(&life)));
         drop(runtime);
