@@ -26,6 +26,7 @@ use super::{rejects, saved};
 use crate::catalog::{Definition, ObjectKind};
 use crate::error::{Error, Result};
 use crate::lake::Table;
+use crate::model::JobId;
 use needs::Needs;
 
 /// How long it rests between two rounds.
@@ -176,8 +177,16 @@ impl Housekeeper {
         self.tell_leftovers("lake", removed);
         for (job, named) in &needs.state {
             let removed = saved::remove_unnamed(&self.services.lake, *job, named, needs.as_of - saved::SWEPT_AFTER).await;
-            self.tell_leftovers(&format!("job {job}"), removed);
+            self.tell_leftovers(&self.name_of(*job), removed);
         }
+    }
+
+    /// The name of the object that a job works for; of one that is dropped, its own.
+    fn name_of(&self, job: JobId) -> String {
+        let catalog = self.services.catalog.snapshot();
+        let mut with_jobs = [ObjectKind::Pipeline, ObjectKind::View].into_iter().flat_map(|kind| catalog.iter_kind(kind));
+        let object = with_jobs.find(|object| object.definition.job().is_some_and(|(known, _)| known == job));
+        object.map_or_else(|| format!("job {job}"), |object| object.name.to_string())
     }
 
     fn tell_leftovers(&mut self, of: &str, removed: Result<usize>) {

@@ -107,7 +107,13 @@ impl Lowering<'_> {
     }
 
     /// The aggregates, if all of them can take rows back.
-    fn linear(&self, aggregate: &Aggregate, below: &DFSchemaRef, input: usize, key: &[usize]) -> Result<Option<Vec<operators::Aggregate>>> {
+    pub(super) fn linear(
+        &self,
+        aggregate: &Aggregate,
+        below: &DFSchemaRef,
+        input: usize,
+        key: &[usize],
+    ) -> Result<Option<Vec<operators::Aggregate>>> {
         let results = aggregate.schema.fields().iter().skip(aggregate.group_expr.len());
         let group: Vec<FieldRef> = key.iter().map(|column| self.nodes[input].schema.fields()[*column].clone()).collect();
         let mut linear = Vec::with_capacity(aggregate.aggr_expr.len());

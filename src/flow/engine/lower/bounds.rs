@@ -1,13 +1,14 @@
 //! How far the times in a column have come, when its input's watermark has come so far. Follows a column down to the relation it comes from,
 //! through everything that keeps the order of times: bins, truncation, casts, a shift by a constant.
 
-use arrow::datatypes::{DataType, IntervalMonthDayNanoType};
+use arrow::datatypes::DataType;
+use datafusion::common::Column;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::Cast;
-use datafusion::logical_expr::{BinaryExpr, Expr, Join, JoinType, LogicalPlan, Operator, col, lit};
+use datafusion::logical_expr::{BinaryExpr, Expr, Join, JoinType, LogicalPlan, Operator, col};
 
-use super::reach::{comparisons, reach_of};
+use super::reach::{comparisons, moved, reach_of};
+use crate::error::Result;
 use crate::flow::engine::operators::NOW;
 use crate::flow::engine::relation::Relation;
 
@@ -51,17 +52,11 @@ fn of_pairs(join: &Join, column: usize, relations: &[Relation]) -> Option<Bounds
         let reach = reach_of(condition, this.schema(), other.schema()).filter(|reach| reach.this == this_column)?;
         let place = other.schema().index_of_column(&reach.other).ok()?;
         let is_timestamp = matches!(other.schema().field(place).data_type(), DataType::Timestamp(..));
-        let bounds = bounds(other, place, relations).filter(|_| is_timestamp || reach.nanoseconds == 0)?;
-        Some(bounds.into_iter().map(|(relation, bound)| (relation, earlier(bound, reach.nanoseconds))).collect::<Bounds>())
+        let back = reach.nanoseconds.checked_neg()?;
+        let bounds = bounds(other, place, relations).filter(|_| is_timestamp || back == 0)?;
+        Some(bounds.into_iter().map(|(relation, bound)| (relation, moved(bound, back))).collect::<Bounds>())
     });
     Some([bounds(this, place, relations)?, of_other?].concat())
-}
-
-fn earlier(bound: Expr, nanoseconds: i64) -> Expr {
-    match nanoseconds {
-        0 => bound,
-        _ => bound - lit(ScalarValue::IntervalMonthDayNano(Some(IntervalMonthDayNanoType::make_value(0, 0, nanoseconds)))),
-    }
 }
 
 /// The bounds of an expression over a plan's columns.
@@ -77,7 +72,7 @@ fn of_expression(expression: &Expr, input: &LogicalPlan, relations: &[Relation])
         _ => {
             let inner = keeps_order_of(expression)?;
             let below = of_expression(inner, input, relations)?;
-            below.into_iter().map(|(relation, bound)| Some((relation, replaced(expression, inner, bound)?))).collect()
+            below.into_iter().map(|(relation, bound)| Some((relation, replaced(expression, inner, bound).ok()?))).collect()
         }
     }
 }
@@ -105,7 +100,8 @@ pub fn is_time(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64)
 }
 
-fn replaced(expression: &Expr, part: &Expr, by: Expr) -> Option<Expr> {
+/// The expression with something else in the place of a part of it.
+pub fn replaced(expression: &Expr, part: &Expr, by: Expr) -> Result<Expr> {
     let replace = |node: Expr| {
         Ok(match node == *part {
             true => Transformed::yes(by.clone()),
@@ -113,5 +109,5 @@ fn replaced(expression: &Expr, part: &Expr, by: Expr) -> Option<Expr> {
         })
     };
     // Not downwards: what is put in must not be looked at again.
-    expression.clone().transform_up(replace).ok().map(|replaced| replaced.data)
+    Ok(expression.clone().transform_up(replace)?.data)
 }

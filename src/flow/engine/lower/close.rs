@@ -1,5 +1,5 @@
-//! EMIT ON WINDOW CLOSE: the rows of a window wait until the watermark has passed it; then the query runs over them, once, and they are
-//! forgotten.
+//! EMIT ON WINDOW CLOSE: what a window comes to, or where that is not known before its end all of its rows, waits until the watermark has passed
+//! it; then the rest of the query runs over it, once, and it is forgotten.
 
 use std::sync::Arc;
 
@@ -8,13 +8,14 @@ use datafusion::logical_expr::{Aggregate, BinaryExpr, Expr, LogicalPlan, Operato
 
 use super::aggregate::{GROUP, only};
 use super::bounds::{Bounds, bounds};
-use super::computed::with_columns;
+use super::computed::{places, with_columns};
+use super::meeting::{Closes, meetings};
 use super::reach::nanoseconds;
 use super::wording::{list, words};
 use super::{Lowering, New};
 use crate::error::{Error, Result};
-use crate::flow::engine::operators::{Comparison, EachTick, Late, Temporal};
-use crate::flow::engine::program::Program;
+use crate::flow::engine::operators::{Bound, ClosingGroups, Comparison, EachTick, KeyTime, Late, Temporal};
+use crate::flow::engine::program::{Program, nullable};
 use crate::flow::engine::relation::Arrival;
 
 impl Lowering<'_> {
@@ -24,24 +25,54 @@ impl Lowering<'_> {
             refused("it does not group by windows").with_hint("GROUP BY window_start of tumble() or hop(), or date_bin(…)")
         })?;
         let (below, group) = with_columns(&aggregate.input, &aggregate.group_expr, GROUP)?;
+        let (closing, bounds) = self.closing_column(&below, &group)?;
+        check_by_window(plan, &Closing { aggregate, below: &below, group: &group, column: closing })?;
+        let time_type = below.schema().data_type(&group[closing])?.clone();
+        self.closes = Some(Closes { meetings: meetings(&below, &group[closing])?, bounds, time_type });
         let input = self.lower(&below).await?;
         if self.nodes[input].arrival != Arrival::AppendOnly {
             return Err(refused("rows below the windows come and go").with_hint("read sources, without what takes rows back"));
         }
-        let (closing, bounds) = self.closing_column(&below, &group)?;
-        check_by_window(plan, &Closing { aggregate, below: &below, group: &group, column: closing })?;
-        let waiting = self.wait(input, &below, &group[closing], bounds)?;
-        let group: Vec<Expr> = group.into_iter().map(Expr::Column).collect();
-        let whole = |leaf| Aggregate::try_new(Arc::new(leaf), group, aggregate.aggr_expr.clone());
-        let windows =
-            Program::new(self.state, &[below.schema().clone()], |leaves| Ok(LogicalPlan::Aggregate(whole(only(leaves)?)?))).await?;
-        let given = self.each_tick(waiting, windows, format!("Aggregate {} when a window closes", list(&aggregate.aggr_expr)));
+        let given = self.windows(aggregate, &below, &group, closing, input).await?;
         if matches!(plan, LogicalPlan::Aggregate(this) if this == aggregate) {
             return Ok(given);
         }
         let rest =
             Program::new(self.state, std::slice::from_ref(&aggregate.schema), |leaves| rebuilt(plan, aggregate, only(leaves)?)).await?;
         Ok(self.each_tick(given, rest, "The rest of the query, for each window".to_string()))
+    }
+
+    /// The aggregate of each window, given when it closes: a running result where there can be one, else of all its rows.
+    async fn windows(
+        &mut self,
+        aggregate: &Aggregate,
+        below: &LogicalPlan,
+        group: &[Column],
+        closing: usize,
+        input: usize,
+    ) -> Result<usize> {
+        let title = format!("Aggregate {} when a window closes", list(&aggregate.aggr_expr));
+        let key = places(below, group)?;
+        let running = self.linear(aggregate, below.schema(), input, &key)?;
+        if let Some(aggregates) = running.filter(|aggregates| aggregates.iter().all(|aggregate| aggregate.values.is_none())) {
+            let schema = nullable(aggregate.schema.as_arrow());
+            let time = KeyTime { column: closing, bound: self.closing_bound()? };
+            let operator = Box::new(ClosingGroups::new(&self.nodes[input].schema, key, aggregates, schema.clone(), time)?);
+            let unique = Some((0..group.len()).collect());
+            let kept = "a running result per group of the open windows; a late row, whose window has closed, is left out and counted";
+            return Ok(self.add(New { operator, inputs: vec![input], schema, arrival: Arrival::AppendOnly, unique, title, kept }));
+        }
+        let waiting = self.wait(input, below, &group[closing])?;
+        let group: Vec<Expr> = group.iter().cloned().map(Expr::Column).collect();
+        let whole = |leaf| Aggregate::try_new(Arc::new(leaf), group, aggregate.aggr_expr.clone());
+        let windows =
+            Program::new(self.state, &[below.schema().clone()], |leaves| Ok(LogicalPlan::Aggregate(whole(only(leaves)?)?))).await?;
+        Ok(self.each_tick(waiting, windows, title))
+    }
+
+    fn closing_bound(&self) -> Result<Bound> {
+        let closes = self.closes.as_ref().ok_or_else(|| Error::internal("windows that nothing closes"))?;
+        self.watermark_bound(closes.bounds.clone(), &closes.time_type)
     }
 
     fn each_tick(&mut self, input: usize, program: Program, title: String) -> usize {
@@ -65,9 +96,9 @@ impl Lowering<'_> {
         })
     }
 
-    fn wait(&mut self, input: usize, below: &LogicalPlan, column: &Column, bounds: Bounds) -> Result<usize> {
+    fn wait(&mut self, input: usize, below: &LogicalPlan, column: &Column) -> Result<usize> {
         let time = self.physical(&Expr::Column(column.clone()), below.schema())?;
-        let bound = self.watermark_bound(bounds, below.schema().data_type(column)?)?;
+        let bound = self.closing_bound()?;
         let schema = self.nodes[input].schema.clone();
         let operator = Box::new(Temporal::new(schema.clone(), time, Comparison::Before, bound, Late::Drop)?);
         let title = format!("Wait until {} is final", column.name);

@@ -9,6 +9,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, col, lit};
 use super::computed::{places, with_columns};
 use super::past::Passing;
 use super::{Lowering, New};
+use crate::catalog::Emit;
 use crate::error::Result;
 use crate::flow::engine::operators::{Alone, Horizon, Join, NullKeys, SideSpec};
 use crate::flow::engine::program::nullable;
@@ -21,11 +22,18 @@ impl Lowering<'_> {
         }
         self.refuse_clock(&plan.expressions())?;
         let (left_keys, right_keys): (Vec<Expr>, Vec<Expr>) = join.on.iter().cloned().unzip();
+        let [left_closes, right_closes] = self.closes.as_ref().map_or([None, None], |closes| closes.of(join));
         let (left_plan, left_key) = with_columns(&join.left, &left_keys, "__left_key")?;
         let (right_plan, right_key) = with_columns(&join.right, &right_keys, "__right_key")?;
+        let (left_plan, left_closes) = with_columns(&left_plan, left_closes.as_slice(), "__left_closes")?;
+        let (right_plan, right_closes) = with_columns(&right_plan, right_closes.as_slice(), "__right_closes")?;
         let (left_key, right_key) = (places(&left_plan, &left_key)?, places(&right_plan, &right_key)?);
         let inputs = [self.lower(&left_plan).await?, self.lower(&right_plan).await?];
         let Passing { inputs, horizons } = match join.join_type {
+            JoinType::Inner if self.emit == Emit::OnWindowClose => {
+                let closes = [(&left_plan, left_closes.first()), (&right_plan, right_closes.first())];
+                Passing { inputs, horizons: self.closing(closes, inputs)? }
+            }
             JoinType::Inner => self.passing(join, [&left_plan, &right_plan], inputs)?,
             _ => Passing { inputs, horizons: [None, None] },
         };

@@ -7,6 +7,7 @@ mod computed;
 mod first;
 mod following;
 mod join;
+mod meeting;
 mod past;
 mod reach;
 mod temporal;
@@ -35,6 +36,7 @@ use super::{Delivery, Kind as NodeKind, Node};
 use crate::catalog::Emit;
 use crate::error::{Error, Kind, Result};
 
+use meeting::Closes;
 use whole::has_subqueries;
 
 pub use wording::name;
@@ -48,7 +50,8 @@ pub async fn lower(
     watermarks: &Watermarks,
 ) -> Result<Vec<Node>> {
     let watermarks = watermarks.clone();
-    let mut lowering = Lowering { state: &planned.state, relations, emit, delivery, watermarks, nodes: vec![], known: HashMap::new() };
+    let mut lowering =
+        Lowering { state: &planned.state, relations, emit, delivery, watermarks, closes: None, nodes: vec![], known: HashMap::new() };
     let last = match emit {
         Emit::OnChange => lowering.lower(&planned.logical).await?,
         Emit::OnWindowClose => lowering.on_window_close(&planned.logical).await?,
@@ -67,6 +70,8 @@ struct Lowering<'a> {
     emit: Emit,
     delivery: Delivery,
     watermarks: Watermarks,
+    /// What closes the windows above, while what is below them is lowered.
+    closes: Option<Closes>,
     nodes: Vec<Node>,
     /// What was lowered already: a part that stands in the plan twice is kept once.
     known: HashMap<LogicalPlan, usize>,

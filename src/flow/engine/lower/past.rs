@@ -62,6 +62,24 @@ impl Lowering<'_> {
         Ok(passing)
     }
 
+    /// Of a join below windows that close: until when rows of each side can be in one that is open. A row that is late for the watermark, but not
+    /// for its window, still meets what it should.
+    pub(super) fn closing(&self, closes: [(&LogicalPlan, Option<&Column>); 2], inputs: [usize; 2]) -> Result<[Option<Horizon>; 2]> {
+        let only_come = inputs.iter().all(|input| self.nodes[*input].arrival == Arrival::AppendOnly);
+        let Some(closing) = self.closes.as_ref().filter(|_| only_come) else { return Ok([None, None]) };
+        let horizon = |(plan, column): (&LogicalPlan, Option<&Column>)| -> Result<Option<Horizon>> {
+            let Some(column) = column else { return Ok(None) };
+            let time = plan.schema().index_of_column(column)?;
+            if *plan.schema().field(time).data_type() != closing.time_type {
+                return Ok(None);
+            }
+            let bound = self.watermark_bound(closing.bounds.clone(), &closing.time_type)?;
+            Ok(Some(Horizon { time, reach: 0, bound }))
+        };
+        let [left, right] = closes;
+        Ok([horizon(left)?, horizon(right)?])
+    }
+
     /// Which column of a key is a time that passes, and the input without rows that come when it has.
     pub(super) fn passing_key(
         &mut self,

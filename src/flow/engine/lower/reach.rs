@@ -1,8 +1,9 @@
 //! How far apart the times of two rows can be that a join brings together.
 
+use arrow::datatypes::IntervalMonthDayNanoType;
 use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{Between, BinaryExpr, Expr, Join, Operator};
+use datafusion::logical_expr::{Between, BinaryExpr, Expr, Join, Operator, lit};
 
 /// `other` is at most so many nanoseconds after `this`: two columns of the two sides of a join.
 pub struct Reach {
@@ -48,6 +49,14 @@ fn shifted(expression: &Expr) -> Option<(Column, i64)> {
             }
         }
         _ => None,
+    }
+}
+
+/// A time so many nanoseconds later.
+pub fn moved(time: Expr, nanoseconds: i64) -> Expr {
+    match nanoseconds {
+        0 => time,
+        _ => time + lit(ScalarValue::IntervalMonthDayNano(Some(IntervalMonthDayNanoType::make_value(0, 0, nanoseconds)))),
     }
 }
 

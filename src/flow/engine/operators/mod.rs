@@ -33,7 +33,7 @@ pub use first::{First, FirstSpec, Numbering};
 pub use following::{FOLLOWS, Following, FollowingSpec, RowReach, before};
 pub use in_time::InTime;
 pub use join::{Alone, Horizon, Join, NullKeys, SideSpec};
-pub use linear::{Aggregate, Extreme, Linear, Measure, Values, accumulator_for, running};
+pub use linear::{Aggregate, ClosingGroups, Extreme, Linear, Measure, Values, accumulator_for, running};
 pub use map::Map;
 pub use merge::Merge;
 pub use recompute::Recompute;

@@ -1,7 +1,8 @@
 //! How queries of every kind are kept, as EXPLAIN tells it: `explain.txt` has blocks of
 //!
 //! ```text
-//! query, as many lines as it takes; after `-- rows only come` the tables are streams
+//! query, as many lines as it takes; after `-- rows only come` the tables are streams, after `-- windows close` with a watermark for t, and
+//!     each row is given when its window closes
 //! ----
 //! the lines of EXPLAIN
 //! ```
@@ -10,10 +11,12 @@
 
 use super::churn::schemas;
 use super::kept::Tables;
-use crate::flow::engine::{Arrival, Dataflow};
+use crate::catalog::Emit;
+use crate::flow::engine::{Arrival, Dataflow, Watermark};
 
 const GOLDEN: &str = include_str!("explain.txt");
 const STREAMS: &str = "-- rows only come\n";
+const WINDOWS: &str = "-- windows close\n";
 
 #[tokio::test]
 async fn what_is_kept_is_told() {
@@ -33,10 +36,17 @@ async fn what_is_kept_is_told() {
 
 async fn explain(query: &str) -> Vec<String> {
     let mut relations = Tables::of(&schemas()).relations();
-    if query.starts_with(STREAMS) {
+    let emit = if query.starts_with(WINDOWS) { Emit::OnWindowClose } else { Emit::OnChange };
+    if query.starts_with(STREAMS) || emit == Emit::OnWindowClose {
         relations.iter_mut().for_each(|relation| relation.arrival = Arrival::AppendOnly);
     }
+    if emit == Emit::OnWindowClose {
+        relations.iter_mut().for_each(|relation| {
+            let time = relation.schema.index_of("t").ok();
+            relation.watermark = time.map(|column| Watermark { column, lateness_micros: 0 });
+        });
+    }
     let parsed = crate::sql::parse_query(query).unwrap_or_else(|error| panic!("{query}: {error}"));
-    let dataflow = Dataflow::plan(&parsed, &relations).await.unwrap_or_else(|error| panic!("{query}: {error:?}"));
+    let dataflow = Dataflow::plan_to_emit(&parsed, &relations, emit).await.unwrap_or_else(|error| panic!("{query}: {error:?}"));
     dataflow.explain()
 }

@@ -73,7 +73,7 @@ async fn windows_are_given_once_and_whole() {
 async fn windows_of_two_streams_are_given_once_and_whole() {
     for (seed, query) in JOINED.iter().enumerate() {
         let waiting = given_once_and_whole(query, seed as u64).await;
-        assert!(waiting > 1, "{query} has forgotten the join's rows: the documentation says that it does not");
+        assert!(waiting <= 3, "{query} remembers {waiting} rows that can be in no open window");
     }
 }
 

@@ -190,7 +190,17 @@ impl Groups {
         })
     }
 
-    /// A group that has no rows any more.
+    /// All groups.
+    pub fn numbers(&self) -> Vec<Number> {
+        self.numbers.iter().collect()
+    }
+
+    /// The columns of their keys.
+    pub fn keys(&self, groups: &[Number]) -> Result<Vec<ArrayRef>> {
+        self.key.decode(groups.iter().map(|group| self.numbers.get(*group)))
+    }
+
+    /// A group that is no more.
     pub fn remove(&mut self, group: Number) {
         self.gone.push(self.numbers.get(group).into());
         self.is_dirty[group as usize] = false;
@@ -199,7 +209,7 @@ impl Groups {
 
     /// What is saved of these groups.
     fn saved(&self, groups: &[Number]) -> Result<RecordBatch> {
-        let mut columns = self.key.decode(groups.iter().map(|group| self.numbers.get(*group)))?;
+        let mut columns = self.keys(groups)?;
         columns.push(Arc::new(Int64Array::from_iter_values(groups.iter().map(|group| self.counts[*group as usize]))));
         columns.extend(self.sums().flat_map(|sum| sum.state(groups)));
         Ok(RecordBatch::try_new(self.saved_schema.clone(), columns)?)
@@ -258,7 +268,7 @@ impl State for Groups {
     }
 
     fn everything(&self) -> Result<Changes> {
-        Ok(Changes::inserted(self.saved(&self.numbers.iter().collect::<Vec<_>>())?))
+        Ok(Changes::inserted(self.saved(&self.numbers())?))
     }
 
     fn restore(&mut self, changes: &Changes) -> Result<()> {

@@ -5,6 +5,7 @@
 //! that they touch, whatever the number of groups.
 
 mod accumulator;
+mod closing;
 mod count;
 mod exact_float;
 mod groups;
@@ -32,6 +33,7 @@ use crate::model::Changes;
 use groups::{Groups, Touched};
 
 pub use accumulator::{Accumulator, accumulator_for};
+pub use closing::ClosingGroups;
 pub use running::running;
 pub use values::{Extreme, Values};
 
