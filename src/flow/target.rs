@@ -8,7 +8,7 @@ use arrow::datatypes::SchemaRef;
 use super::assign::{Assignment, Into};
 use crate::error::{Error, Kind, Result, SqlState};
 use crate::fault::{self, crash_point};
-use crate::lake::{AddedFile, Snapshot, Table, TableWriter};
+use crate::lake::{AddedFile, Head, Table, TableWriter};
 use crate::model::{Name, SchemaMode};
 
 /// So often a table's columns may change under a job that is about to add some.
@@ -66,7 +66,7 @@ impl TargetSpec {
 /// Writes batches into files that no log names yet.
 pub struct Target {
     spec: TargetSpec,
-    snapshot: Arc<Snapshot>,
+    head: Arc<Head>,
     assignment: Option<(SchemaRef, Assignment)>,
     writer: Option<TableWriter>,
     sealed: Vec<AddedFile>,
@@ -74,8 +74,8 @@ pub struct Target {
 
 impl Target {
     pub async fn open(spec: TargetSpec) -> Result<Target> {
-        let snapshot = spec.table.refresh().await?;
-        Ok(Target { spec, snapshot, assignment: None, writer: None, sealed: vec![] })
+        let head = spec.table.refresh_head().await?;
+        Ok(Target { spec, head, assignment: None, writer: None, sealed: vec![] })
     }
 
     /// Adds rows to the open epoch. If they have columns that the table lacks, the table gets these first, in a commit of its own: a column
@@ -88,7 +88,7 @@ impl Target {
         let (_, assignment) = self.assignment.as_ref().expect("prepared just above");
         let rows = assignment.apply(rows)?;
         if self.writer.is_none() {
-            self.writer = Some(self.spec.table.writer(&self.snapshot, self.spec.target_file_bytes)?);
+            self.writer = Some(self.spec.table.writer(&self.head, self.spec.target_file_bytes)?);
         }
         self.writer.as_mut().expect("made just above").write(rows).await
     }
@@ -104,8 +104,8 @@ impl Target {
     async fn assign(&mut self, result: SchemaRef) -> Result<()> {
         self.close_writer().await?;
         for _ in 0..EVOLUTIONS_MAX {
-            self.snapshot = self.spec.table.refresh().await?;
-            let assignment = self.spec.assign(&result, self.snapshot.schema())?;
+            self.head = self.spec.table.refresh_head().await?;
+            let assignment = self.spec.assign(&result, self.head.schema())?;
             if assignment.new_columns.is_empty() {
                 self.assignment = Some((result, assignment));
                 return Ok(());

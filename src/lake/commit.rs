@@ -1,12 +1,12 @@
 //! The committer: one conditional PUT per commit, whatever the number of files in the table.
 //!
 //! # The life of a commit
-//! 1. Plan: what to write after the newest snapshot that we know, or that there is nothing to do (our transaction is in the log).
+//! 1. Plan: what to write after the newest version that we know, or that there is nothing to do (our transaction is in the log).
 //! 2. `PUT _delta_log/<next version>.json If-None-Match: *`, with a token of our own in `commitInfo`.
 //! 3. Written: done. Otherwise the answer is in doubt: the client repeats a PUT after a server error and may meet its own first try, S3 says
 //!    409 while another PUT is still under way, a connection breaks after the object was made. So the version is read back:
 //!    - it has our token: it was us, done;
-//!    - it has another's: their actions are added to the snapshot, and we go back to 1 with the version after it;
+//!    - it has another's: their actions are taken in, and we go back to 1 with the version after it;
 //!    - it is not there: the same version is tried again.
 //!
 //! Appends never conflict with appends. They do with a commit that takes away or retypes a column or repartitions the table.
@@ -20,10 +20,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::conditional_put::{Outcome, put_for_sure};
+use super::depth::Depth;
+use super::head::Head;
 use super::log::action::{Action, Add, CommitInfo, Txn};
 use super::log::{CommitFile, to_lines};
 use super::schema::same_type;
-use super::snapshot::Snapshot;
 use super::table::Table;
 use crate::error::{Error, Result, SqlState};
 use crate::model::id::unique_token;
@@ -80,7 +81,7 @@ pub enum Committed {
     Already,
 }
 
-/// What to do after a snapshot.
+/// What to do after a version.
 pub(super) enum Advance {
     Nothing,
     /// Somebody else's commit is in the way of what was prepared.
@@ -140,14 +141,14 @@ impl Table {
         if commit.transaction.is_none() {
             check_young(&commit.adds, self.lake.clock().now())?;
         }
-        let begun_at = self.end_to_write_after().await?;
+        let begun_at: Arc<Head> = self.end_to_write_after().await?;
         let operation = commit.operation.clone();
         let advanced = self
-            .advance(operation, |snapshot| {
-                if commit.transaction.as_ref().is_some_and(|wanted| snapshot.transaction(&wanted.app_id) >= Some(wanted.version)) {
+            .advance(operation, |head: &Arc<Head>| {
+                if commit.transaction.as_ref().is_some_and(|wanted| head.transaction(&wanted.app_id) >= Some(wanted.version)) {
                     return Ok(Advance::Nothing);
                 }
-                check_fits(&commit, &begun_at, snapshot)?;
+                check_fits(&commit, &begun_at, head)?;
                 Ok(Advance::Write(self.append_actions(&commit)))
             })
             .await?;
@@ -157,22 +158,22 @@ impl Table {
         }
     }
 
-    /// Plans and writes until it is written or there is nothing to do. The caller has the turn.
-    pub(super) async fn advance(&self, operation: Operation, plan: impl Fn(&Snapshot) -> Result<Advance>) -> Result<Advanced> {
+    /// Plans and writes until it is written or there is nothing to do. The plan says how deep it has to look into the table. The caller has the
+    /// turn.
+    pub(super) async fn advance<D: Depth>(&self, operation: Operation, plan: impl Fn(&D) -> Result<Advance>) -> Result<Advanced> {
         let commit_id = unique_token();
-        let mut snapshot = self.end_to_write_after().await?;
+        let mut end: D = self.end_to_write_after().await?;
         for _ in 0..COMMIT_TRIES_MAX {
-            let mut actions = match plan(&snapshot)? {
+            let mut actions = match plan(&end)? {
                 Advance::Write(actions) => actions,
                 Advance::Nothing => return Ok(Advanced::Nothing),
                 Advance::GiveUp => return Ok(Advanced::GivenUp),
             };
             actions.insert(0, Action::commit_info(self.commit_info(&operation, &actions, &commit_id)));
-            let ours = CommitFile { version: snapshot.next_version(), actions };
+            let ours = CommitFile { version: end.head().next_version(), actions };
             let standing = self.put_for_sure(&ours).await?;
             let written = standing.commit_id() == Some(commit_id.as_str());
-            snapshot = Arc::new(self.with_commit(&snapshot, &standing)?);
-            self.learn(snapshot.clone());
+            end = self.take_in(&end, &standing)?;
             if written {
                 return Ok(Advanced::To(standing.version));
             }
@@ -244,7 +245,7 @@ fn operation_metrics(actions: &[Action]) -> Option<Value> {
 }
 
 /// Whether files that were written for the table as it was can be appended to the table as it is.
-fn check_fits(commit: &Commit, then: &Snapshot, now: &Snapshot) -> Result<()> {
+fn check_fits(commit: &Commit, then: &Head, now: &Head) -> Result<()> {
     if now.version().is_none() {
         return Err(gone());
     }

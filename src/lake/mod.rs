@@ -1,7 +1,8 @@
 //! Delta tables on object storage. The rest of the house cannot tell a local folder from a bucket.
 //!
 //! # The life of a row
-//! 1. `Lake::table` hands out the one handle of a table; `Table::refresh` follows its log to the newest `Snapshot`.
+//! 1. `Lake::table` hands out the one handle of a table; `Table::refresh_head` follows its log to the newest `Head`, which is all that it takes to
+//!    append, and `Table::refresh` to the newest `Snapshot`, which has the files too.
 //! 2. `Table::evolve` gives the table the columns that it lacks.
 //! 3. `Table::writer` makes data files. They exist, and no log names them.
 //! 4. `Table::commit` names them in the log, with the writer's transaction: exactly once, whatever answers are lost (`commit`).
@@ -22,6 +23,7 @@ pub mod fault_store;
 
 mod location;
 
+mod following;
 mod table;
 
 mod commit;
@@ -31,6 +33,9 @@ mod protocol;
 mod rewrite;
 mod schema;
 
+mod depth;
+mod head;
+mod knowledge;
 mod snapshot;
 
 mod file_columns;
@@ -55,6 +60,7 @@ pub use changes::{ChangeFeed, ChangePart};
 pub use commit::{AddedFile, AppTransaction, Commit, Committed, Operation, check_young};
 pub use conditional_put::{Outcome, put_for_sure};
 pub use file_list::Totals;
+pub use head::Head;
 pub use maintenance::{Checkpointed, Spared, Vacuumed};
 pub use rewrite::{DataFile, RemovedFile, Rewrite, RewritingTurn, Rewritten};
 pub use root::Lake;

@@ -95,7 +95,7 @@ impl RewritingTurn {
             check_young(&rewrite.adds, self.table.lake.clock().now())?;
         }
         let keys = rewrite.removes.iter().map(|file| file.0.key()).collect::<Result<FileKeys>>()?;
-        let advanced = self.table.advance(rewrite.operation.clone(), |now| {
+        let advanced = self.table.advance(rewrite.operation.clone(), |now: &Arc<Snapshot>| {
             if rewrite.transaction.as_ref().is_some_and(|wanted| now.transaction(&wanted.app_id) >= Some(wanted.version)) {
                 return Ok(Advance::Nothing);
             }

@@ -9,11 +9,11 @@ use deltalake::datafile::writer::WriterConfig;
 use object_store::prefix::PrefixStore;
 
 use super::commit::AddedFile;
+use super::head::Head;
 use super::log::action::Add;
 use super::noting_store::NotingStore;
 use super::open_files::{OpenFiles, bytes_of};
 use super::schema::same_type;
-use super::snapshot::Snapshot;
 use super::table::Table;
 use crate::error::{Error, Result, SqlState};
 use crate::model::SqlType;
@@ -36,11 +36,11 @@ pub struct TableWriter {
 }
 
 impl Table {
-    /// A writer for the table as `snapshot` has it. A file is finished when it has about `target_file_bytes`.
-    pub fn writer(self: &Arc<Self>, snapshot: &Snapshot, target_file_bytes: u64) -> Result<TableWriter> {
-        snapshot.check_appendable()?;
-        let schema = snapshot.schema().clone();
-        let partition_columns = snapshot.partition_columns().to_vec();
+    /// A writer for the table as `head` has it. A file is finished when it has about `target_file_bytes`.
+    pub fn writer(self: &Arc<Self>, head: &Head, target_file_bytes: u64) -> Result<TableWriter> {
+        head.check_appendable()?;
+        let schema = head.schema().clone();
+        let partition_columns = head.partition_columns().to_vec();
         let statistics = statistics_columns(&schema, &partition_columns);
         let store = NotingStore::new(Arc::new(PrefixStore::new(self.lake.store().clone(), self.path.clone())));
         let config = WriterConfig::new(

@@ -106,10 +106,11 @@ impl SystemSchema {
         let table = self.services.flow.lake.table(rejects::LOCATION)?;
         let mut snapshot = table.refresh().await?;
         if snapshot.version().is_none() {
-            snapshot = table
+            table
                 .evolve(&rejects::fields(), &[])
                 .await
                 .map_err(|error| Error::unavailable("cannot make the table of rejects").with_cause(error))?;
+            snapshot = table.refresh().await?;
         }
         Ok(Arc::new(LakeTable::new(table, snapshot)))
     }
@@ -159,9 +160,9 @@ fn browse_public(services: &Arc<QueryServices>) -> Vec<RelationInfo> {
 
 /// As the log was last seen, else as declared: browsing does no I/O.
 fn columns_of(services: &QueryServices, table: &TableDef) -> SchemaRef {
-    let seen = services.flow.lake.table(&table.location).ok().and_then(|table| table.snapshot());
+    let seen = services.flow.lake.table(&table.location).ok().and_then(|table| table.head());
     match seen {
-        Some(snapshot) => snapshot.schema().clone(),
+        Some(head) => head.schema().clone(),
         None => {
             let fields = table.columns.iter().map(|column| column.data_type.to_field(&column.name, !column.not_null));
             Arc::new(Schema::new(fields.collect::<Vec<_>>()))

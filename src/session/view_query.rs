@@ -102,7 +102,7 @@ pub async fn schema_of(session: &Session, object: &Object) -> Result<SchemaRef> 
             Some(live) => column::to_arrow_schema(&live.current()),
             None => column::to_arrow_schema(&source.columns),
         }),
-        Definition::Table(table) => Ok(flow.lake.table(&table.location)?.refresh().await?.schema().clone()),
+        Definition::Table(table) => Ok(flow.lake.table(&table.location)?.refresh_head().await?.schema().clone()),
         Definition::View(definition) => Ok(view::schema_of(definition)),
         Definition::Pipeline(_) | Definition::Secret(_) => Err(Error::internal(format!("{object} is no relation"))),
     }

@@ -56,7 +56,7 @@ async fn set_tombstone(lake: &Lake, manifests: &Manifests) -> Result<Epoch> {
 async fn close(lake: &Lake, location: &str, job: JobId, tombstone: Epoch) -> Result<()> {
     let table = lake.table(location)?;
     // An owner that sleeps with rows for it has made the table. That it has none of the job yet is no reason: another job may have the rows by then.
-    if table.refresh().await?.version().is_none() {
+    if table.refresh_head().await?.version().is_none() {
         return Ok(());
     }
     let transaction = AppTransaction { app_id: job.to_string(), version: tombstone.0 as i64 };

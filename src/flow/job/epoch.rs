@@ -70,7 +70,7 @@ impl<'a> OpenEpoch<'a> {
         }
         standing.ownership.check(spec, &manifests, newest.as_ref()).await?;
         for location in spec.target_location().into_iter().chain([rejects::LOCATION]) {
-            let published = services.lake.table(location)?.refresh().await?.transaction(&spec.job.to_string());
+            let published = services.lake.table(location)?.refresh_head().await?.transaction(&spec.job.to_string());
             manifests.check_published(published, newest.as_ref())?;
         }
         if let Some(manifest) = &newest {

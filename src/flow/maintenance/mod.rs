@@ -139,7 +139,7 @@ impl Housekeeper {
         if self.look_of(&named.table).not_before > now {
             return Ok(());
         }
-        let version = named.table.refresh_within(LOOK_INTERVAL).await?.version();
+        let version = named.table.refresh_head_within(LOOK_INTERVAL).await?.version();
         let look = self.look_of(&named.table);
         let is_time = now - look.time >= LOOK_INTERVAL;
         let wanted = if is_time { 1 } else { VERSIONS_PER_LOOK };

@@ -16,6 +16,7 @@ use object_store::path::Path;
 
 use super::commit::changed_column;
 use super::file_list::{Chunk, Shape};
+use super::head::Head;
 use super::location;
 use super::log::CommitFile;
 use super::log::action::{Action, Add, Remove, data_path};
@@ -69,7 +70,7 @@ enum Part {
 #[derive(Clone)]
 struct Files {
     table: Arc<Table>,
-    to: Arc<Snapshot>,
+    to: Arc<Head>,
     state: SessionState,
     /// How many bytes of removed rows may be held at a time.
     held_bytes_max: usize,
@@ -81,14 +82,23 @@ impl Table {
     /// Reading may fail with `State` because the changes cannot be had any more: the log was cleaned up, files were vacuumed, a column was
     /// retyped. Then the reader must begin anew, with `None`. `Unsupported`: a commit in between has deletion vectors or column mapping.
     pub fn changes(self: &Arc<Self>, from: Option<i64>, to: Arc<Snapshot>, state: SessionState) -> ChangeFeed {
+        let head = to.head().clone();
+        match from {
+            Some(from) => self.changes_after(from, head, state),
+            None => ChangeFeed { whole: to.version().map(|_| to), ..self.feed(None, head, state) },
+        }
+    }
+
+    /// The same for those who have a version to begin after: what the log says of each commit is enough.
+    pub fn changes_after(self: &Arc<Self>, from: i64, to: Arc<Head>, state: SessionState) -> ChangeFeed {
+        self.feed(Some(from), to, state)
+    }
+
+    fn feed(self: &Arc<Self>, from: Option<i64>, to: Arc<Head>, state: SessionState) -> ChangeFeed {
         let end = to.version().unwrap_or(-1);
-        let whole = match from {
-            None if to.version().is_some() => Some(to.clone()),
-            _ => None,
-        };
         let first = from.map_or(end + 1, |from| from + 1);
         let files = Files { held_bytes_max: HELD_BYTES_MAX, table: self.clone(), to, state };
-        ChangeFeed { files, versions: first..=end, open: None, whole, from }
+        ChangeFeed { files, versions: first..=end, open: None, whole: None, from }
     }
 }
 
@@ -129,7 +139,7 @@ impl ChangeFeed {
         if let Some(snapshot) = self.whole.take() {
             let version = snapshot.version().unwrap_or_default();
             let chunks = snapshot.files().chunks().to_vec();
-            return Ok(Some(Open { version, part: Part::Came(self.files.all().await?), chunks }));
+            return Ok(Some(Open { version, part: Part::Came(self.files.all(snapshot).await?), chunks }));
         }
         while let Some(version) = self.versions.next() {
             let table = &self.files.table;
@@ -145,7 +155,7 @@ impl ChangeFeed {
     /// Columns may be added. Anything else would show the reader other rows than those that it saw come.
     async fn check_columns(&mut self, commit: &CommitFile) -> Result<()> {
         let (Some(from), true) = (self.from, commit.actions.iter().any(|action| action.meta_data.is_some())) else { return Ok(()) };
-        let before = self.files.table.snapshot_at(from).await?;
+        let before = self.files.table.head_at(from).await?;
         let to = &self.files.to;
         let changed = changed_column(before.schema(), to.schema()).map(|column| format!("column \"{column}\" is gone or has another type"));
         let repartitioned = (before.partition_columns() != to.partition_columns()).then(|| "it is partitioned otherwise".to_string());
@@ -169,8 +179,8 @@ impl Part {
 }
 
 impl Files {
-    async fn all(&self) -> Result<SendableRecordBatchStream> {
-        let provider = LakeTable::new(self.table.clone(), self.to.clone());
+    async fn all(&self, snapshot: Arc<Snapshot>) -> Result<SendableRecordBatchStream> {
+        let provider = LakeTable::new(self.table.clone(), snapshot);
         let columns = (0..self.to.schema().fields().len()).collect();
         let plan = provider.scan(&self.state, Some(&columns), &[], None).await?;
         Ok(execute_stream(plan, self.state.task_ctx())?)
@@ -214,7 +224,7 @@ impl Files {
     }
 
     fn shape(&self) -> &Shape {
-        self.to.files().shape()
+        self.to.shape()
     }
 
     /// What was said of a file when it was added, as far as it takes to read it.

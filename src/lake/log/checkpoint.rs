@@ -16,7 +16,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader,
 use super::action::{Action, Sidecar};
 use super::blame::guarded;
 use super::listing::Checkpoint;
-use super::{Log, parse_lines, unreadable};
+use super::{Log, lines, parse_line, parse_lines, unreadable};
 use crate::error::{Error, Result, SqlState};
 use crate::lake::file_columns::FileColumns;
 
@@ -30,10 +30,15 @@ const STATS_STRUCT: &str = "add.stats_parsed";
 
 /// The objects of a checkpoint, fetched.
 pub struct CheckpointFiles {
-    /// Protocol, metadata, transactions, sidecars: those of the first body, and so on. Sidecars, which come last, have none.
-    pub table_actions: Vec<Vec<Action>>,
-    /// There is at least one.
+    /// Those of the first body, and so on, at least one. Sidecars, which come last, have none.
+    pub table_actions: Vec<TableActions>,
     pub bodies: Vec<CheckpointBody>,
+}
+
+/// What an object of a checkpoint says beside the files: protocol, metadata, transactions, sidecars.
+pub struct TableActions {
+    path: Path,
+    actions: Vec<Action>,
 }
 
 /// One object of a checkpoint. Where it is broken, there are errors that do not say where, and panics of libraries: read it within `guarded`.
@@ -43,20 +48,28 @@ pub struct CheckpointBody {
 }
 
 impl Log {
+    /// All of a checkpoint.
     pub async fn fetch(&self, checkpoint: &Checkpoint) -> Result<CheckpointFiles> {
-        let mut bodies = Vec::new();
+        let (mut table_actions, mut bodies) = (Vec::new(), Vec::new());
         for path in &checkpoint.files {
-            bodies.push(self.must_fetch(path.clone()).await?);
+            let (body, actions) = self.must_fetch(path.clone()).await?.with_table_actions().await?;
+            bodies.push(body);
+            table_actions.push(actions);
         }
-        let (table_actions, mut bodies) = tokio::task::spawn_blocking(move || {
-            let actions = bodies.iter().map(|body| body.guarded(|| body.table_actions())).collect::<Result<Vec<_>>>()?;
-            Ok::<_, Error>((actions, bodies))
-        })
-        .await??;
-        for path in self.sidecars(table_actions.iter().flatten()) {
+        for path in self.sidecars(table_actions.iter().flat_map(|object| &object.actions)) {
             bodies.push(self.must_fetch(path).await?);
         }
         Ok(CheckpointFiles { table_actions, bodies })
+    }
+
+    /// What a checkpoint says beside the files. One object after the other is held, and what it says of files is not decoded.
+    pub async fn fetch_table_actions(&self, checkpoint: &Checkpoint) -> Result<Vec<TableActions>> {
+        let mut table_actions = Vec::new();
+        for path in &checkpoint.files {
+            let (_, actions) = self.must_fetch(path.clone()).await?.with_table_actions().await?;
+            table_actions.push(actions);
+        }
+        Ok(table_actions)
     }
 
     /// The sidecars that an object of a checkpoint names, each once. A sidecar has none of its own, whatever it says.
@@ -80,17 +93,38 @@ impl Log {
     }
 }
 
+/// Lets a thread do it that nobody waits for.
+pub async fn read_aside<T: Send + 'static>(read: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(read).await?
+}
+
+impl TableActions {
+    /// Does something with them. What goes wrong is told with the object's name.
+    pub fn guarded<T>(&self, read: impl FnOnce(&[Action]) -> Result<T>) -> Result<T> {
+        guarded(&self.path, || read(&self.actions))
+    }
+}
+
 impl CheckpointBody {
+    async fn with_table_actions(self) -> Result<(CheckpointBody, TableActions)> {
+        read_aside(move || {
+            let actions = self.guarded(|| self.table_actions())?;
+            let actions = TableActions { path: self.path.clone(), actions };
+            Ok((self, actions))
+        })
+        .await
+    }
+
     /// Does something with what it holds. What goes wrong is told with its name.
     pub fn guarded<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
         guarded(&self.path, read)
     }
 
+    /// What it says beside the files that the table has.
     pub fn table_actions(&self) -> Result<Vec<Action>> {
         if self.is_json() {
-            let mut actions = parse_lines(&self.body)?;
-            actions.retain(|action| action.add.is_none());
-            return Ok(actions);
+            let actions = lines(&self.body).map(parse_line);
+            return actions.filter(|action| !action.as_ref().is_ok_and(|action| action.add.is_some())).collect();
         }
         let mut actions = Vec::new();
         for batch in self.batches(|_| Some(TABLE_COLUMNS.to_vec()))? {

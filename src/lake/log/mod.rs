@@ -144,7 +144,11 @@ fn last_of_each<'a, T: 'a>(files: impl DoubleEndedIterator<Item = &'a T>, key: i
 }
 
 fn parse_lines(body: &[u8]) -> Result<Vec<Action>> {
-    lines(body).map(|line| serde_json::from_slice(line).map_err(unreadable)).collect()
+    lines(body).map(parse_line).collect()
+}
+
+fn parse_line(line: &[u8]) -> Result<Action> {
+    serde_json::from_slice(line).map_err(unreadable)
 }
 
 /// The lines of a commit, without empty ones.

@@ -5,9 +5,10 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::retention;
 use crate::error::Result;
+use crate::lake::following::COMMITS_IN_FLIGHT;
 use crate::lake::log::listing::Listing;
 use crate::lake::log::tail::LogTail;
-use crate::lake::table::{COMMITS_IN_FLIGHT, Table};
+use crate::lake::table::Table;
 
 /// A log of so many commits is long enough to be summed up, once they weigh something beside the checkpoint.
 const COMMITS_MIN: usize = 100;
@@ -47,8 +48,8 @@ impl Table {
             if !is_wanted(&listing) {
                 return Ok(written);
             }
-            let snapshot = self.refresh().await?;
-            let Some(metadata) = snapshot.metadata().filter(|_| snapshot.check_appendable().is_ok()) else { return Ok(written) };
+            let head = self.refresh_head().await?;
+            let Some(metadata) = head.metadata().filter(|_| head.check_appendable().is_ok()) else { return Ok(written) };
             let newest = listing.commits.last().copied();
             listing.commits.truncate(COMMITS_AT_ONCE);
             let kept_from = retention::of_removed_files(metadata).and_then(|kept| self.lake.clock().now().checked_sub_signed(kept));

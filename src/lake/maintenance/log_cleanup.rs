@@ -8,9 +8,9 @@ use super::leftovers::is_staged;
 use super::removal::remove_all;
 use super::retention;
 use crate::error::Result;
+use crate::lake::head::Head;
 use crate::lake::log::action::Metadata;
 use crate::lake::log::listing::{checkpoints, entry_of, version_of};
-use crate::lake::snapshot::Snapshot;
 use crate::lake::table::Table;
 
 impl Table {
@@ -19,8 +19,8 @@ impl Table {
     /// `followed_from` is the oldest version from which somebody follows the table: from there on all versions stay. What other engines
     /// put into the log beside commits and classic checkpoints is theirs.
     pub async fn clean_log(&self, followed_from: Option<i64>) -> Result<usize> {
-        let snapshot = self.refresh().await?;
-        let Some(retention) = log_retention(&snapshot) else { return Ok(0) };
+        let head = self.refresh_head().await?;
+        let Some(retention) = log_retention(&head) else { return Ok(0) };
         let Some(older_than) = self.lake.clock().now().checked_sub_signed(retention) else { return Ok(0) };
         let objects = self.log.objects().await?;
         // Some readers never list: they go on from what `_last_checkpoint` names, and else from the first version.
@@ -41,10 +41,10 @@ impl Table {
 }
 
 /// `None` where the log must stay as it is.
-fn log_retention(snapshot: &Snapshot) -> Option<chrono::TimeDelta> {
-    let metadata = snapshot.metadata()?;
-    let protects_checkpoints = snapshot.protocol().writer_features.iter().flatten().any(|feature| feature == "checkpointProtection");
-    match snapshot.check_appendable().is_ok() && !protects_checkpoints && cleans_up(metadata) {
+fn log_retention(head: &Head) -> Option<chrono::TimeDelta> {
+    let metadata = head.metadata()?;
+    let protects_checkpoints = head.protocol().writer_features.iter().flatten().any(|feature| feature == "checkpointProtection");
+    match head.check_appendable().is_ok() && !protects_checkpoints && cleans_up(metadata) {
         true => retention::of_log(metadata),
         false => None,
     }

@@ -18,11 +18,12 @@ use super::retention;
 use crate::error::{Error, Result, SqlState};
 use crate::lake::file_columns::typed;
 use crate::lake::file_keys;
+use crate::lake::following::COMMITS_IN_FLIGHT;
 use crate::lake::log::CommitFile;
 use crate::lake::log::action::data_path;
 use crate::lake::log::checkpoint::CheckpointBody;
 use crate::lake::snapshot::Snapshot;
-use crate::lake::table::{COMMITS_IN_FLIGHT, Table};
+use crate::lake::table::Table;
 
 /// What must stay although the table's log does not say so.
 #[derive(Debug, Clone, Default)]

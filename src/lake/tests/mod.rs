@@ -6,6 +6,7 @@ mod changes;
 mod commits;
 mod foreign;
 mod fuzz;
+mod heads;
 mod maintenance;
 mod rewrites;
 mod scans;

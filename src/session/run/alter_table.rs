@@ -26,12 +26,12 @@ pub async fn run(session: &Session, alter: &AlterTable) -> Result<Outcome> {
         TableChange::RenameTo(name) => return Err(Error::unsupported("ALTER TABLE … RENAME is not supported yet").at(name.position)),
     };
     let table = flow.lake.table(&definition.location)?;
-    let snapshot = table.refresh().await?;
-    if snapshot.version().is_none() && !definition.partition_by.is_empty() {
+    let head = table.refresh_head().await?;
+    if head.version().is_none() && !definition.partition_by.is_empty() {
         return Err(Error::state(format!("table \"{}\" has no columns yet", alter.name))
             .with_hint("it takes them, the partition columns too, from what is inserted first"));
     }
-    let fields = columns.iter().filter_map(|new| field(session, alter, new, snapshot.schema()).transpose()).collect::<Result<Vec<_>>>()?;
+    let fields = columns.iter().filter_map(|new| field(session, alter, new, head.schema()).transpose()).collect::<Result<Vec<_>>>()?;
     if !fields.is_empty() {
         table.evolve(&fields, &definition.partition_by).await?;
     }

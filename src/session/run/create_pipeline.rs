@@ -185,8 +185,8 @@ async fn check_fits(
     }
     let flow = &session.services.flow;
     let spec = target_of(pipeline, target, &flow.lake)?;
-    let table = spec.table.refresh().await?;
-    spec.assign(&result, table.schema())?;
+    let head = spec.table.refresh_head().await?;
+    spec.assign(&result, head.schema())?;
     Ok(())
 }
 

@@ -141,7 +141,7 @@ async fn free_location(catalog: &Snapshot, lake: &Lake, name: &Name) -> Result<S
         if table_folders::check_free(catalog, lake, &location).is_err() {
             continue;
         }
-        if lake.table(&location)?.refresh().await?.version().is_none() {
+        if lake.table(&location)?.refresh_head().await?.version().is_none() {
             return Ok(location);
         }
     }

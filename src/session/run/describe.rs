@@ -41,8 +41,8 @@ pub async fn run(session: &Session, describe: &Describe) -> Result<Outcome> {
 async fn of_object(session: &Session, object: &Object) -> Result<RecordBatch> {
     match &object.definition {
         Definition::Table(table) => {
-            let snapshot = session.services.flow.lake.table(&table.location)?.refresh().await?;
-            Ok(of_schema(snapshot.schema(), &table.partition_by))
+            let head = session.services.flow.lake.table(&table.location)?.refresh_head().await?;
+            Ok(of_schema(head.schema(), &table.partition_by))
         }
         Definition::Source(source) => Ok(of_source(session, object, source)),
         Definition::View(view) => of_view(session, view).await,

@@ -32,8 +32,8 @@ pub async fn run(session: &Session, insert: &Insert, text: &str, parameters: &[S
 /// the query.
 pub async fn plan(session: &Session, insert: &Insert, text: &str) -> Result<LogicalPlan> {
     let (_, table) = target(session, insert)?;
-    let snapshot = session.services.flow.lake.table(&table.location)?.refresh().await?;
-    if snapshot.schema().fields().is_empty() {
+    let head = session.services.flow.lake.table(&table.location)?.refresh_head().await?;
+    if head.schema().fields().is_empty() {
         return match insert.columns.is_empty() {
             true => plan_rows(session, insert.query(), text).await,
             false => Err(Error::undefined(format!("column \"{}\" of relation \"{}\" does not exist", insert.columns[0], insert.target))
@@ -41,7 +41,7 @@ pub async fn plan(session: &Session, insert: &Insert, text: &str) -> Result<Logi
                 .with_hint("the table has no columns yet: name them in the query, with AS")),
         };
     }
-    let ast = complete(session, insert, snapshot.schema(), text).await?;
+    let ast = complete(session, insert, head.schema(), text).await?;
     let planned = prepare::plan(session, ast::Statement::Insert(ast), text).await?;
     match planned {
         LogicalPlan::Dml(dml) => Ok(Arc::unwrap_or_clone(dml.input)),
@@ -89,7 +89,7 @@ async fn width(session: &Session, query: &ast::Query, text: &str) -> Result<usiz
 pub async fn write(session: &Session, object: &Object, table: &TableDef, rows: LogicalPlan) -> Result<u64> {
     let lake = &session.services.flow.lake;
     let handle = lake.table(&table.location)?;
-    let has_columns = !handle.refresh().await?.schema().fields().is_empty();
+    let has_columns = !handle.refresh_head().await?.schema().fields().is_empty();
     let spec = TargetSpec {
         name: object.name.clone(),
         table: handle.clone(),

@@ -136,3 +136,19 @@ async fn what_may_be_decided_is_kept() {
         assert_eq!(scene.house.read(&view), sums(&[(1, 1)]));
     }
 }
+
+/// A pipeline appends: what it costs does not depend on the files that are there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pipeline_does_not_read_the_list_of_its_tables_files() {
+    let scene = Scene::open().await;
+    let _pipeline = scene.pipeline("keep").await;
+    let table = scene.house.services.lake.table("keep").unwrap();
+    for _ in 0..3 {
+        scene.clock.advance(Duration::from_secs(1));
+        scene.house.flush().await;
+        assert!(table.head().unwrap().version().is_some());
+        assert!(table.snapshot().is_none());
+    }
+    assert!(scene.house.rows("keep").await > 0);
+    assert!(table.snapshot().is_some());
+}

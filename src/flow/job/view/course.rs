@@ -151,7 +151,7 @@ impl ViewInputs {
         let mut meeting = Meeting::new();
         for (id, seen) in shared {
             let known = match catalog.get(id).map(|object| &object.definition) {
-                Some(Definition::Table(table)) => services.lake.table(&table.location)?.snapshot().and_then(|newest| newest.version()),
+                Some(Definition::Table(table)) => services.lake.table(&table.location)?.head().and_then(|newest| newest.version()),
                 _ => None,
             };
             meeting.insert(id, known.unwrap_or(seen).max(seen));

@@ -79,8 +79,8 @@ impl ViewInputs {
                     }
                 }
                 ViewInputFrom::Table(table) => {
-                    let snapshot = table.refresh().await?;
-                    Relation::table(input.name.clone(), table_input::schema_of(&input.name, &input.columns, &snapshot)?)
+                    let head = table.refresh_head().await?;
+                    Relation::table(input.name.clone(), table_input::schema_of(&input.name, &input.columns, &head)?)
                 }
                 ViewInputFrom::View { schema, unique, .. } => {
                     Relation::table(input.name.clone(), schema.clone()).with_unique(unique.clone())

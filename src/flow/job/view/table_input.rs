@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::Taken;
 use crate::error::{Error, Kind, Result, SqlState};
-use crate::lake::{ChangeFeed, ChangePart, Snapshot, Table};
+use crate::lake::{ChangeFeed, ChangePart, Head, Table};
 use crate::model::{Changes, Name};
 
 /// How old what is known of a table may be. Commits made through this server are known at once.
@@ -63,13 +63,13 @@ impl TableInput {
 
     /// Looks whether others have committed to the table.
     pub async fn poll(&mut self) -> Result<()> {
-        self.table.refresh_within(POLL_INTERVAL).await?;
+        self.table.refresh_head_within(POLL_INTERVAL).await?;
         Ok(())
     }
 
     /// Asks to be told when all that the table holds now is in.
     pub async fn mark(&mut self) -> Result<()> {
-        self.mark = self.table.refresh().await?.version();
+        self.mark = self.table.refresh_head().await?.version();
         Ok(())
     }
 
@@ -79,7 +79,7 @@ impl TableInput {
 
     /// The newest version that is known.
     pub fn newest(&self) -> Option<i64> {
-        self.table.snapshot()?.version()
+        self.table.head()?.version()
     }
 
     /// Where to go next, if nothing else is wanted: one version at a time, so that others who read the table stop there too.
@@ -149,7 +149,7 @@ impl TableInput {
 
     /// Another writer may have removed the table and made another.
     fn check_table(&self) -> Result<()> {
-        let Some(newest) = self.table.snapshot() else { return Ok(()) };
+        let Some(newest) = self.table.head() else { return Ok(()) };
         let is_another = self.id.is_some() && newest.table_id() != self.id();
         match is_another || newest.version() < self.position {
             true => Err(Error::state(format!("table \"{}\" is another one than was read up to now", self.name))),
@@ -164,19 +164,22 @@ impl TableInput {
 
     /// From nothing all rows come as one version, which is to be the goal; else versions follow each other, and are read on from.
     async fn begin(&mut self, goal: i64) -> Result<Open> {
-        let known = self.table.snapshot().filter(|known| known.version() >= Some(goal));
+        let known = self.table.head().filter(|known| known.version() >= Some(goal));
         let newest = match known {
             Some(known) => known,
-            None => self.table.refresh().await?,
+            None => self.table.refresh_head().await?,
         };
-        let to = match self.position {
-            None => self.table.snapshot_at(goal).await?,
-            Some(_) => newest,
+        let (to, feed) = match self.position {
+            None => {
+                let whole = self.table.snapshot_at(goal).await?;
+                (whole.head().clone(), self.table.changes(None, whole, self.state.clone()))
+            }
+            Some(position) => (newest.clone(), self.table.changes_after(position, newest, self.state.clone())),
         };
         let end = to.version().filter(|end| *end >= goal);
         let end = end.ok_or_else(|| Error::state(format!("version {goal} of table \"{}\" is not there any more", self.name)))?;
         self.id = to.table_id().map(str::to_string);
-        Ok(Open { feed: self.table.changes(self.position, to, self.state.clone()), end, next: None })
+        Ok(Open { feed, end, next: None })
     }
 }
 
@@ -189,8 +192,8 @@ fn to_begin_anew(error: Error, table: &Name, position: Option<i64>) -> Error {
 }
 
 /// The columns of these names as the table has them.
-pub fn schema_of(name: &Name, columns: &[String], snapshot: &Snapshot) -> Result<SchemaRef> {
-    let field = |column: &String| match snapshot.schema().field_with_name(column) {
+pub fn schema_of(name: &Name, columns: &[String], head: &Head) -> Result<SchemaRef> {
+    let field = |column: &String| match head.schema().field_with_name(column) {
         Ok(field) => Ok(Arc::new(field.clone().with_nullable(true))),
         Err(_) => Err(changed(name, format!("column \"{column}\" is gone"))),
     };
