@@ -7,6 +7,8 @@ pub mod relations;
 pub mod run;
 pub mod system;
 pub mod view;
+mod view_keys;
+mod view_scan;
 
 use std::sync::Arc;
 

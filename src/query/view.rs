@@ -4,27 +4,25 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::datasource::{TableType, provider_as_source, source_as_provider};
 use datafusion::error::Result as DataFusionResult;
-use datafusion::execution::TaskContext;
-use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
-use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, TableScan};
+use datafusion::physical_plan::ExecutionPlan;
 use futures::FutureExt;
 use futures::future::select_all;
 use tokio::time::{Instant, timeout};
 
 use super::QueryServices;
+use super::view_keys::{keys, wanted};
+use super::view_scan::ViewScan;
 use crate::catalog::{Object, ViewDef};
 use crate::error::{Error, Result, SqlState};
 use crate::flow::job;
-use crate::flow::published::{Chunk, Cut, Published, Version, cut, newest};
+use crate::flow::published::{Cut, Published, Version, cut, newest};
 use crate::model::{Name, ObjectId};
 
 /// How long a query waits for views to agree that were computed from one table. All stop at every 16th version of it, so they come to agree
@@ -39,6 +37,8 @@ pub struct View {
     id: ObjectId,
     name: Name,
     schema: SchemaRef,
+    /// Columns in which no two rows are alike, if there are some.
+    key: Vec<usize>,
     services: Arc<QueryServices>,
     /// What is read, whatever is published meanwhile. `None`: the newest.
     version: Option<Arc<Version>>,
@@ -46,7 +46,14 @@ pub struct View {
 
 impl View {
     pub fn new(object: &Object, view: &ViewDef, services: Arc<QueryServices>) -> View {
-        View { id: object.id, name: object.name.clone(), schema: schema_of(view), services, version: None }
+        View {
+            id: object.id,
+            name: object.name.clone(),
+            schema: schema_of(view),
+            key: view.unique.clone().unwrap_or_default(),
+            services,
+            version: None,
+        }
     }
 
     fn published(&self) -> Arc<Published> {
@@ -148,12 +155,22 @@ impl TableProvider for View {
         TableType::View
     }
 
-    /// Filters stay with the query: there is nothing yet by which a chunk could be left out.
+    /// Keys are found by their hash, so that the query still looks at what is found.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
+        let fields = self.schema.fields();
+        let helps = |filter: &&Expr| self.key.iter().any(|column| wanted(filter, fields[*column].name()).is_some());
+        let answer = |filter: &&Expr| match helps(filter) {
+            true => TableProviderFilterPushDown::Inexact,
+            false => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(answer).collect())
+    }
+
     async fn scan(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
+        filters: &[Expr],
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         let version = match &self.version {
@@ -161,16 +178,9 @@ impl TableProvider for View {
             None => self.published().newest().ok_or_else(|| self.unpopulated())?,
         };
         let columns: Vec<usize> = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
-        let schema = Arc::new(self.schema.project(&columns)?);
-        let chunks_each = version.chunks().len().div_ceil(state.config().target_partitions()).max(1);
-        let mut parts: Vec<Arc<dyn PartitionStream>> = vec![];
-        for chunks in version.chunks().chunks(chunks_each) {
-            parts.push(Arc::new(Part { schema: schema.clone(), columns: columns.clone(), chunks: chunks.to_vec() }));
-        }
-        if parts.is_empty() {
-            parts.push(Arc::new(Part { schema: schema.clone(), columns, chunks: vec![] }));
-        }
-        Ok(Arc::new(StreamingTableExec::try_new(schema, parts, None, None, false, limit)?))
+        let keys = keys(filters, &self.key, &self.schema)?;
+        let at_once = state.config().target_partitions();
+        Ok(Arc::new(ViewScan::new(self.name.clone(), version, columns, keys, limit, at_once)?))
     }
 }
 
@@ -185,31 +195,5 @@ impl View {
 impl fmt::Debug for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "View({})", self.name)
-    }
-}
-
-/// Some chunks of a version.
-struct Part {
-    schema: SchemaRef,
-    columns: Vec<usize>,
-    chunks: Vec<Arc<Chunk>>,
-}
-
-impl PartitionStream for Part {
-    fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    fn execute(&self, _task: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let (schema, columns) = (self.schema.clone(), self.columns.clone());
-        let read = move |chunk: Arc<Chunk>| -> DataFusionResult<RecordBatch> { Ok(chunk.read(&columns)?) };
-        let stream = futures::stream::iter(self.chunks.clone().into_iter().map(read));
-        Box::pin(RecordBatchStreamAdapter::new(schema, stream))
-    }
-}
-
-impl fmt::Debug for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} chunks", self.chunks.len())
     }
 }

@@ -1,34 +1,46 @@
 //! A piece of a published answer: rows that never change, and which of them are still there.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{BooleanArray, Int64Array, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::SchemaRef;
+use parking_lot::Mutex;
 
+use super::index::{Index, Keys};
 use crate::error::Result;
 use crate::model::Changes;
 
 /// Chunks of successive versions share their rows; what goes is only crossed out.
-#[derive(Debug)]
 pub struct Chunk {
-    rows: Arc<Changes>,
+    rows: Arc<Rows>,
     /// `None`: all of them.
     alive: Option<BooleanBuffer>,
     /// How many are alive.
     count: usize,
 }
 
+struct Rows {
+    changes: Changes,
+    /// One for each choice of columns that keys were looked up in.
+    indexes: Mutex<Vec<Arc<Index>>>,
+}
+
 impl Chunk {
     /// Rows that are all there, each as often as its weight says.
     pub fn new(rows: Changes) -> Chunk {
-        Chunk { count: rows.len(), rows: Arc::new(rows), alive: None }
+        Chunk { count: rows.len(), rows: Arc::new(Rows { changes: rows, indexes: Mutex::default() }), alive: None }
     }
 
     /// Rows, whether they are alive or crossed out.
     pub fn places(&self) -> usize {
-        self.rows.len()
+        self.changes().len()
+    }
+
+    fn changes(&self) -> &Changes {
+        &self.rows.changes
     }
 
     /// Rows that are alive.
@@ -38,8 +50,9 @@ impl Chunk {
 
     /// Memory, roughly.
     pub fn bytes(&self) -> usize {
-        let weights = if self.rows.are_inserts() { 0 } else { self.places() * size_of::<i64>() };
-        self.rows.rows().get_array_memory_size() + weights + self.alive.as_ref().map_or(0, |alive| alive.len() / 8)
+        let weights = if self.changes().are_inserts() { 0 } else { self.places() * size_of::<i64>() };
+        let indexes: usize = self.rows.indexes.lock().iter().map(|index| index.bytes()).sum();
+        self.changes().rows().get_array_memory_size() + weights + indexes + self.alive.as_ref().map_or(0, |alive| alive.len() / 8)
     }
 
     pub fn is_alive(&self, row: usize) -> bool {
@@ -61,30 +74,67 @@ impl Chunk {
 
     /// The rows that are alive.
     pub fn living(&self) -> Result<Changes> {
-        match &self.alive {
-            Some(alive) => self.rows.filter(&BooleanArray::new(alive.clone(), None)),
-            None => Ok(self.rows.as_ref().clone()),
-        }
+        self.living_of(self.changes())
     }
 
     /// The rows that are alive, with these columns only, each as often as it is there.
     pub fn read(&self, columns: &[usize]) -> Result<RecordBatch> {
-        let projected = self.rows.with_rows(self.rows.rows().project(columns)?);
-        let living = Chunk { rows: Arc::new(projected), alive: self.alive.clone(), count: self.count }.living()?;
-        repeated(&living)
+        let projected = self.changes().with_rows(self.changes().rows().project(columns)?);
+        repeated(&self.living_of(&projected)?)
+    }
+
+    /// The same of the rows that may have one of the keys: all that have one are among them. Costs the rows found, once somebody has asked for
+    /// such keys before.
+    pub fn look_up(&self, keys: &Keys, columns: &[usize]) -> Result<Option<RecordBatch>> {
+        let index = self.index(keys.columns())?;
+        let mut places: Vec<u32> = index.candidates(keys).filter(|row| self.is_alive(*row as usize)).collect();
+        places.sort_unstable();
+        places.dedup();
+        if places.is_empty() {
+            return Ok(None);
+        }
+        let projected = self.changes().with_rows(self.changes().rows().project(columns)?);
+        repeated(&projected.take(&places.into())?).map(Some)
+    }
+
+    fn index(&self, columns: &[usize]) -> Result<Arc<Index>> {
+        let known = || self.rows.indexes.lock().iter().find(|index| index.columns() == columns).cloned();
+        if let Some(index) = known() {
+            return Ok(index);
+        }
+        // Not within the lock: those who look for another key go on. Should two make it at once, one is kept.
+        let made = Arc::new(Index::new(self.changes().rows(), columns)?);
+        let mut indexes = self.rows.indexes.lock();
+        if !indexes.iter().any(|index| index.columns() == columns) {
+            indexes.push(made.clone());
+        }
+        Ok(made)
+    }
+
+    fn living_of(&self, changes: &Changes) -> Result<Changes> {
+        match &self.alive {
+            Some(alive) => changes.filter(&BooleanArray::new(alive.clone(), None)),
+            None => Ok(changes.clone()),
+        }
     }
 
     fn crossed_out_since(&self, before: &Chunk) -> Result<Changes> {
         let all = || BooleanBuffer::new_set(self.places());
         let then = before.alive.clone().unwrap_or_else(all);
         let now = self.alive.clone().unwrap_or_else(all);
-        let went = self.rows.filter(&BooleanArray::new(&then & &!&now, None))?.negated();
-        let came = self.rows.filter(&BooleanArray::new(&now & &!&then, None))?;
-        Changes::concat(&self.rows.schema(), &[went, came])
+        let went = self.changes().filter(&BooleanArray::new(&then & &!&now, None))?.negated();
+        let came = self.changes().filter(&BooleanArray::new(&now & &!&then, None))?;
+        Changes::concat(&self.changes().schema(), &[went, came])
     }
 
-    fn shares_rows(&self) -> *const Changes {
+    fn shares_rows(&self) -> *const Rows {
         Arc::as_ptr(&self.rows)
+    }
+}
+
+impl fmt::Debug for Chunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} rows", self.count, self.places())
     }
 }
 
@@ -109,7 +159,7 @@ enum Part {
 
 impl Difference {
     pub fn new(schema: SchemaRef, old: &[Arc<Chunk>], new: &[Arc<Chunk>]) -> Difference {
-        let mut left: HashMap<*const Changes, &Arc<Chunk>> = old.iter().map(|chunk| (chunk.shares_rows(), chunk)).collect();
+        let mut left: HashMap<*const Rows, &Arc<Chunk>> = old.iter().map(|chunk| (chunk.shares_rows(), chunk)).collect();
         let (mut came, mut changed) = (VecDeque::new(), Vec::new());
         for chunk in new {
             match left.remove(&chunk.shares_rows()) {

@@ -7,6 +7,7 @@
 mod answer;
 mod chunk;
 mod cut;
+mod index;
 mod seen;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -21,6 +22,7 @@ use crate::model::{Epoch, ObjectId};
 
 pub use answer::Answer;
 pub use chunk::{Chunk, Difference};
+pub use index::Keys;
 pub use cut::{Choice, Cut, cut, newest, newest_agreed};
 pub use seen::{Base, Bases, Meeting, Seen};
 

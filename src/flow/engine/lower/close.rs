@@ -62,7 +62,7 @@ impl Lowering<'_> {
             let kept = "a running result per group of the open windows; a late row, whose window has closed, is left out and counted";
             return Ok(self.add(New { operator, inputs: vec![input], schema, arrival: Arrival::AppendOnly, unique, title, kept }));
         }
-        let waiting = self.wait(input, below, &group[closing])?;
+        let waiting = self.wait(input, below, &group[closing], &words(&aggregate.group_expr[closing]))?;
         let group: Vec<Expr> = group.iter().cloned().map(Expr::Column).collect();
         let whole = |leaf| Aggregate::try_new(Arc::new(leaf), group, aggregate.aggr_expr.clone());
         let windows =
@@ -96,12 +96,12 @@ impl Lowering<'_> {
         })
     }
 
-    fn wait(&mut self, input: usize, below: &LogicalPlan, column: &Column) -> Result<usize> {
+    fn wait(&mut self, input: usize, below: &LogicalPlan, column: &Column, name: &str) -> Result<usize> {
         let time = self.physical(&Expr::Column(column.clone()), below.schema())?;
         let bound = self.closing_bound()?;
         let schema = self.nodes[input].schema.clone();
         let operator = Box::new(Temporal::new(schema.clone(), time, Comparison::Before, bound, Late::Drop)?);
-        let title = format!("Wait until {} is final", column.name);
+        let title = format!("Wait until {name} is final");
         let kept = "the rows of open windows; a late row, whose window has closed, is left out and counted";
         Ok(self.add(New { operator, inputs: vec![input], schema, arrival: Arrival::AppendOnly, unique: None, title, kept }))
     }

@@ -1,0 +1,108 @@
+//! Which rows of a view a query asks for by their key, so that they can be looked up.
+
+use arrow::array::{ArrayRef, UInt32Array};
+use arrow::compute::take;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+
+use crate::error::Result;
+use crate::flow::published::Keys;
+
+/// With more keys the chunks are read instead.
+const KEYS_MAX: usize = 1024;
+
+/// What the filters say of the key's columns, or of the first few of them. `None` if nothing that helps. The rows found must be filtered
+/// nevertheless.
+pub fn keys(filters: &[Expr], key: &[usize], schema: &SchemaRef) -> Result<Option<Keys>> {
+    let (mut columns, mut values, mut count) = (vec![], vec![], 1);
+    for column in key {
+        let field = schema.field(*column);
+        let found = filters.iter().find_map(|filter| wanted(filter, field.name()));
+        let Some(found) = found.filter(|found| found.iter().all(|value| value.data_type() == *field.data_type())) else { break };
+        if count * found.len() > KEYS_MAX || found.is_empty() || !Keys::allow(field.data_type()) {
+            break;
+        }
+        count *= found.len();
+        columns.push(*column);
+        values.push(ScalarValue::iter_to_array(found)?);
+    }
+    if columns.is_empty() {
+        return Ok(None);
+    }
+    Keys::new(columns, &combined(values, count)?).map(Some)
+}
+
+/// The values that a column must have one of, if a filter says no more than that.
+pub fn wanted(filter: &Expr, column: &str) -> Option<Vec<ScalarValue>> {
+    match filter {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => match (left.as_ref(), right.as_ref()) {
+            (Expr::Column(this), Expr::Literal(value, _)) | (Expr::Literal(value, _), Expr::Column(this)) => {
+                (this.name() == column).then(|| vec![value.clone()])
+            }
+            _ => None,
+        },
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+            Some([wanted(left, column)?, wanted(right, column)?].concat())
+        }
+        Expr::InList(InList { expr, list, negated: false }) if matches!(expr.as_ref(), Expr::Column(this) if this.name() == column) => {
+            let value = |item: &Expr| match item {
+                Expr::Literal(value, _) => Some(value.clone()),
+                _ => None,
+            };
+            list.iter().map(value).collect()
+        }
+        _ => None,
+    }
+}
+
+/// Each value of a column with each of the others: an array for each column.
+fn combined(values: Vec<ArrayRef>, count: usize) -> Result<Vec<ArrayRef>> {
+    let mut each = count;
+    let mut arrays = Vec::with_capacity(values.len());
+    for values in values {
+        let of = values.len();
+        each /= of;
+        let places = UInt32Array::from_iter_values((0..count).map(|key| (key / each % of) as u32));
+        arrays.push(take(&values, &places, None)?);
+    }
+    Ok(arrays)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{AsArray, Int64Array, StringArray};
+    use arrow::datatypes::Int64Type;
+    use datafusion::logical_expr::{col, lit};
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn each_value_meets_each_of_the_others_once() {
+        let values: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(vec![1, 2])), Arc::new(StringArray::from(vec!["a", "b", "c"]))];
+        let arrays = combined(values, 6).unwrap();
+        let pairs: Vec<_> = arrays[0].as_primitive::<Int64Type>().values().iter().zip(arrays[1].as_string::<i32>().iter().flatten()).collect();
+        assert_eq!(pairs, [(&1, "a"), (&1, "b"), (&1, "c"), (&2, "a"), (&2, "b"), (&2, "c")]);
+    }
+
+    #[test]
+    fn only_what_says_the_value_says_what_is_wanted() {
+        let values = |filter: Expr| wanted(&filter, "a").map(|values| values.len());
+        assert_eq!(values(col("a").eq(lit(1_i64))), Some(1));
+        assert_eq!(values(lit(1_i64).eq(col("v.a"))), Some(1));
+        assert_eq!(values(col("a").eq(lit(1_i64)).or(col("a").eq(lit(2_i64)))), Some(2));
+        assert_eq!(values(col("a").in_list(vec![lit(1_i64), lit(2_i64), lit(3_i64)], false)), Some(3));
+        for other in [
+            col("b").eq(lit(1_i64)),
+            col("a").gt(lit(1_i64)),
+            col("a").eq(col("b")),
+            col("a").eq(lit(1_i64)).or(col("b").eq(lit(2_i64))),
+            col("a").in_list(vec![lit(1_i64)], true),
+            col("a").in_list(vec![col("b")], false),
+        ] {
+            assert_eq!(values(other.clone()), None, "{other}");
+        }
+    }
+}
