@@ -4,6 +4,7 @@ mod arranged;
 mod churn;
 mod explain;
 mod floats;
+mod in_subquery;
 mod kept;
 mod oracle;
 mod passing;
