@@ -10,6 +10,7 @@ mod join;
 mod past;
 mod reach;
 mod temporal;
+mod ties;
 mod whole;
 mod window;
 mod wording;

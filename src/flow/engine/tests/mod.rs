@@ -10,4 +10,5 @@ mod oracle;
 mod passing;
 mod published;
 mod queries;
+mod ties;
 mod windows;
