@@ -10,6 +10,7 @@ use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUD
 use datafusion::prelude::SessionContext;
 
 use crate::clock::Clock;
+use crate::sql::planner::CLOCKS;
 
 const SECONDS_PER_DAY: i64 = 24 * 3600;
 
@@ -23,7 +24,7 @@ pub fn register(context: &SessionContext) {
 
 /// Whether a function is one of these.
 pub fn is_clock(function: &str) -> bool {
-    [Moment::Timestamp, Moment::Date, Moment::Time].iter().any(|moment| moment.function() == function)
+    CLOCKS.contains(&function)
 }
 
 /// The first of these functions in an expression, by name.
@@ -57,9 +58,9 @@ struct Now {
 impl Moment {
     fn function(self) -> &'static str {
         match self {
-            Moment::Timestamp => "now",
-            Moment::Date => "current_date",
-            Moment::Time => "current_time",
+            Moment::Timestamp => CLOCKS[0],
+            Moment::Date => CLOCKS[1],
+            Moment::Time => CLOCKS[2],
         }
     }
 

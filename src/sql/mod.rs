@@ -28,6 +28,7 @@ mod describe;
 mod describe_source;
 mod drop;
 mod explain;
+mod in_subquery;
 mod insert;
 mod merge;
 mod query;

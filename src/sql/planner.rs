@@ -7,8 +7,12 @@ use std::sync::Arc;
 
 use super::bytea::ByteaCasts;
 use super::date_bin;
+use super::in_subquery::UnknownMatches;
 use super::{DATABASE, PUBLIC_SCHEMA};
 use crate::error::Result;
+
+/// The functions that tell the time. A job has them volatile, so that they are not folded into its plan; throughout a batch they stand still.
+pub const CLOCKS: [&str; 3] = ["now", "current_date", "current_time"];
 
 /// A planner without tables. `threads` is how many ways a query is split.
 pub fn context(runtime: Arc<RuntimeEnv>, threads: usize) -> Result<SessionContext> {
@@ -17,6 +21,7 @@ pub fn context(runtime: Arc<RuntimeEnv>, threads: usize) -> Result<SessionContex
         .with_runtime_env(runtime)
         .with_default_features()
         .with_analyzer_rule(Arc::new(ByteaCasts))
+        .with_analyzer_rule(Arc::new(UnknownMatches))
         .build();
     let mut context = SessionContext::new_with_state(state);
     datafusion_functions_json::register_all(&mut context)?;

@@ -6,8 +6,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
-use arrow::compute::{cast, concat_batches, prep_null_mask_filter};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::compute::{SortOptions, cast, concat_batches, prep_null_mask_filter, take_record_batch};
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::Session;
@@ -16,13 +16,15 @@ use datafusion::error::Result as DataFusionResult;
 use datafusion::execution::{SessionState, TaskContext};
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNode, UserDefinedLogicalNodeCore};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::streaming::StreamingTableExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use futures::TryStreamExt;
 
+use super::encoder::Encoder;
 use crate::error::Result;
 use crate::flow::slot::Slot;
 
@@ -31,6 +33,8 @@ pub struct Program {
     slots: Vec<Arc<Slot>>,
     task: Arc<TaskContext>,
     schema: SchemaRef,
+    /// By what the rows of the first slot are sorted before the plan sees them.
+    order: Option<Arc<Encoder>>,
 }
 
 impl Program {
@@ -40,23 +44,47 @@ impl Program {
         leaves: &[DFSchemaRef],
         build: impl FnOnce(Vec<LogicalPlan>) -> Result<LogicalPlan>,
     ) -> Result<Program> {
+        Program::over(state, leaves, &[], build).await
+    }
+
+    /// The same over one leaf whose rows come in this order: the plan sorts them no more, and what ties in its own order stays as it is.
+    pub async fn in_order(
+        state: &SessionState,
+        leaf: DFSchemaRef,
+        order: &[(usize, SortOptions)],
+        build: impl FnOnce(Vec<LogicalPlan>) -> Result<LogicalPlan>,
+    ) -> Result<Program> {
+        let encoder = match order.is_empty() {
+            true => None,
+            false => Some(Arc::new(Encoder::ordered(leaf.as_arrow(), vec![], order.to_vec())?)),
+        };
+        let program = Program::over(state, &[leaf], order, build).await?;
+        Ok(Program { order: encoder, ..program })
+    }
+
+    async fn over(
+        state: &SessionState,
+        leaves: &[DFSchemaRef],
+        order: &[(usize, SortOptions)],
+        build: impl FnOnce(Vec<LogicalPlan>) -> Result<LogicalPlan>,
+    ) -> Result<Program> {
         let slots: Vec<_> = leaves.iter().map(|schema| Slot::new(Arc::new(schema.as_arrow().clone()))).collect();
-        let leaves = leaves.iter().zip(&slots).map(|(schema, slot)| leaf(schema, slot)).collect();
+        let leaves = leaves.iter().zip(&slots).map(|(schema, slot)| leaf(schema, slot, order)).collect();
         let logical = build(leaves)?;
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(LeafPlanner)]);
         let plan = planner.create_physical_plan(&logical, state).await?;
-        Ok(Program { plan, slots, task: state.task_ctx(), schema: nullable(logical.schema().as_arrow()) })
+        Ok(Program { plan, slots, task: state.task_ctx(), schema: nullable(logical.schema().as_arrow()), order: None })
     }
 
     /// A program that was planned by hand over `slots`.
     pub fn of_plan(state: &SessionState, plan: Arc<dyn ExecutionPlan>, slots: Vec<Arc<Slot>>) -> Program {
         let schema = nullable(&plan.schema());
-        Program { plan, slots, task: state.task_ctx(), schema }
+        Program { plan, slots, task: state.task_ctx(), schema, order: None }
     }
 
     /// Another plan over the same leaves.
     pub fn with_plan(&self, plan: Arc<dyn ExecutionPlan>) -> Program {
-        Program { schema: nullable(&plan.schema()), plan, slots: self.slots.clone(), task: self.task.clone() }
+        Program { schema: nullable(&plan.schema()), plan, slots: self.slots.clone(), task: self.task.clone(), order: self.order.clone() }
     }
 
     pub fn plan(&self) -> &Arc<dyn ExecutionPlan> {
@@ -69,8 +97,12 @@ impl Program {
 
     /// Runs over these rows, one batch per leaf.
     pub async fn run(&self, inputs: impl IntoIterator<Item = RecordBatch>) -> Result<RecordBatch> {
-        for (slot, rows) in self.slots.iter().zip(inputs) {
-            slot.fill(Some(rows));
+        for (place, (slot, rows)) in self.slots.iter().zip(inputs).enumerate() {
+            let order = self.order.as_ref().filter(|_| place == 0);
+            slot.fill(Some(match order {
+                Some(order) => sorted(&rows, order)?,
+                None => rows,
+            }));
         }
         let plan = reset_plan_states(self.plan.clone())?;
         let mut batches = Vec::new();
@@ -84,6 +116,13 @@ impl Program {
         let batches = batches.iter().map(|batch| conform(batch, &self.schema)).collect::<Result<Vec<_>>>()?;
         Ok(concat_batches(&self.schema, &batches)?)
     }
+}
+
+fn sorted(rows: &RecordBatch, order: &Encoder) -> Result<RecordBatch> {
+    let strings = order.encode(rows)?;
+    let mut places: Vec<u32> = (0..rows.num_rows() as u32).collect();
+    places.sort_by(|one, other| strings.row(*one as usize).cmp(strings.row(*other as usize)));
+    Ok(take_record_batch(rows, &UInt32Array::from(places))?)
 }
 
 /// The same columns, all of them nullable: DataFusion is not always right about that, and changes travel between its plans.
@@ -104,14 +143,16 @@ pub fn conform(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
 }
 
 /// A plan that gives what lies in `slot`, under the names of `schema`.
-fn leaf(schema: &DFSchemaRef, slot: &Arc<Slot>) -> LogicalPlan {
-    LogicalPlan::Extension(Extension { node: Arc::new(Leaf { schema: schema.clone(), slot: slot.clone() }) })
+fn leaf(schema: &DFSchemaRef, slot: &Arc<Slot>, order: &[(usize, SortOptions)]) -> LogicalPlan {
+    LogicalPlan::Extension(Extension { node: Arc::new(Leaf { schema: schema.clone(), slot: slot.clone(), order: order.to_vec() }) })
 }
 
 #[derive(Debug, Clone)]
 struct Leaf {
     schema: DFSchemaRef,
     slot: Arc<Slot>,
+    /// In which its rows come. None is known where it is empty.
+    order: Vec<(usize, SortOptions)>,
 }
 
 impl Leaf {
@@ -185,7 +226,11 @@ impl ExtensionPlanner for LeafPlanner {
     ) -> DataFusionResult<Option<Arc<dyn ExecutionPlan>>> {
         let Some(leaf) = node.as_any().downcast_ref::<Leaf>() else { return Ok(None) };
         let schema = Arc::new(leaf.schema.as_arrow().clone());
-        Ok(Some(Arc::new(StreamingTableExec::try_new(schema, vec![leaf.slot.clone()], None, vec![], false, None)?)))
+        let by_column = |(column, options): &(usize, SortOptions)| {
+            PhysicalSortExpr::new(Arc::new(Column::new(schema.field(*column).name(), *column)), *options)
+        };
+        let order = LexOrdering::new(leaf.order.iter().map(by_column));
+        Ok(Some(Arc::new(StreamingTableExec::try_new(schema, vec![leaf.slot.clone()], None, order, false, None)?)))
     }
 }
 

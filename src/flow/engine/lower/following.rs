@@ -12,6 +12,7 @@ use datafusion::logical_expr::{
 };
 
 use super::aggregate::only;
+use super::ties::one_order;
 use super::wording::list;
 use super::{Lowering, New};
 use crate::error::Result;
@@ -55,7 +56,9 @@ impl Lowering<'_> {
             carries.iter().enumerate().filter(|(_, carry)| is_carried(**carry)).map(|(function, _)| first + function).collect();
         carried.push(first + carries.len());
         let leaf = leaf_schema(window, &carried)?;
-        let program = Program::new(self.state, &[leaf.into()], |leaves| over(window, &carries, carried.len(), only(leaves)?)).await?;
+        let unique = self.nodes[input].unique.clone();
+        let build = |leaves| over(window, &carries, carried.len(), only(leaves)?);
+        let program = Program::in_order(self.state, leaf.into(), &one_order(window, unique.as_deref()), build).await?;
         let kept = match (key.is_empty(), reach) {
             (true, _) => "all rows in their order; a change costs the rows that come after it",
             (false, RowReach { after: 0, .. }) => {
@@ -66,7 +69,6 @@ impl Lowering<'_> {
             }
         };
         let schema = nullable(window.schema.as_arrow());
-        let unique = self.nodes[input].unique.clone();
         let spec = FollowingSpec { program, input: self.nodes[input].schema.clone(), key, order, reach, carried };
         let operator = Box::new(Following::new(spec)?);
         let title = format!("Window {}", list(&window.window_expr));

@@ -11,6 +11,7 @@ mod meeting;
 mod past;
 mod reach;
 mod temporal;
+mod ties;
 mod whole;
 mod window;
 mod wording;

@@ -5,6 +5,7 @@ use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Window};
 
 use super::computed::with_columns;
+use super::ties::one_order;
 use super::wording::list;
 use super::{Lowering, New};
 use crate::error::Result;
@@ -23,14 +24,15 @@ impl Lowering<'_> {
         }
         let input = self.lower(&window.input).await?;
         let key = common_partition(window);
+        let unique = self.nodes[input].unique.clone();
         let build = |leaves| Ok(plan.with_new_exprs(plan.expressions(), leaves)?);
-        let program = Program::new(self.state, &[window.input.schema().clone()], build).await?;
+        let order = one_order(window, unique.as_deref());
+        let program = Program::in_order(self.state, window.input.schema().clone(), &order, build).await?;
         let schema = program.schema().clone();
         let kept = match key.is_empty() {
             true => "recomputed: all rows are one partition, which is computed again when one has changed",
             false => "recomputed: rows are kept by partition; a change costs its partition",
         };
-        let unique = self.nodes[input].unique.clone();
         let inputs = vec![(self.nodes[input].schema.clone(), self.nodes[input].arrival, key.clone())];
         let operator = Box::new(Recompute::new(program, inputs, key)?);
         let title = format!("Window {}", list(&window.window_expr));

@@ -12,6 +12,17 @@ const CLOCK: [&str; 4] = [
     "({} >= {now} - INTERVAL '1 hour' AND {} < {now})",
     "({now} < {} + INTERVAL '20 minutes')",
 ];
+/// Where a condition with a subquery stands below the top, beside another: what is unknown may be told from what is false.
+const BELOW: [&str; 8] = [
+    "({} OR {})",
+    "(NOT {} OR {})",
+    "(NOT ({} OR {}))",
+    "(NOT ({} AND {}))",
+    "({} IS NULL OR {})",
+    "({} IS NOT TRUE AND {})",
+    "(CASE WHEN {} THEN {} ELSE TRUE END)",
+    "coalesce({}, {})",
+];
 
 impl Generator<'_> {
     /// A query of these types, or of any. `outer` can be named in it.
@@ -37,8 +48,8 @@ impl Generator<'_> {
         }
         if self.dice.percent(16) {
             let mut condition = self.subquery_condition(scope);
-            if self.dice.one_in(5) {
-                condition = Expr::call(Type::Bool, "({} OR {})", vec![condition, self.condition(scope, 1)]);
+            if self.dice.one_in(3) {
+                condition = Expr::call(Type::Bool, *self.dice.pick(&BELOW), vec![condition, self.condition(scope, 1)]);
             }
             filter = and(filter, Some(condition));
         }
