@@ -43,9 +43,7 @@ pub fn wanted(filter: &Expr, column: &str) -> Option<Vec<ScalarValue>> {
             }
             _ => None,
         },
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
-            Some([wanted(left, column)?, wanted(right, column)?].concat())
-        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => Some([wanted(left, column)?, wanted(right, column)?].concat()),
         Expr::InList(InList { expr, list, negated: false }) if matches!(expr.as_ref(), Expr::Column(this) if this.name() == column) => {
             let value = |item: &Expr| match item {
                 Expr::Literal(value, _) => Some(value.clone()),
@@ -83,7 +81,8 @@ mod tests {
     fn each_value_meets_each_of_the_others_once() {
         let values: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(vec![1, 2])), Arc::new(StringArray::from(vec!["a", "b", "c"]))];
         let arrays = combined(values, 6).unwrap();
-        let pairs: Vec<_> = arrays[0].as_primitive::<Int64Type>().values().iter().zip(arrays[1].as_string::<i32>().iter().flatten()).collect();
+        let pairs: Vec<_> =
+            arrays[0].as_primitive::<Int64Type>().values().iter().zip(arrays[1].as_string::<i32>().iter().flatten()).collect();
         assert_eq!(pairs, [(&1, "a"), (&1, "b"), (&1, "c"), (&2, "a"), (&2, "b"), (&2, "c")]);
     }
 

@@ -34,7 +34,14 @@ pub struct ViewScan {
 
 impl ViewScan {
     /// `columns` of the view, in at most so many partitions.
-    pub fn new(name: Name, version: Arc<Version>, columns: Vec<usize>, keys: Option<Keys>, limit: Option<usize>, at_once: usize) -> Result<ViewScan> {
+    pub fn new(
+        name: Name,
+        version: Arc<Version>,
+        columns: Vec<usize>,
+        keys: Option<Keys>,
+        limit: Option<usize>,
+        at_once: usize,
+    ) -> Result<ViewScan> {
         let schema = Arc::new(version.schema().project(&columns)?);
         let partitions = if keys.is_some() { 1 } else { version.chunks().len().clamp(1, at_once.max(1)) };
         let properties = PlanProperties::new(

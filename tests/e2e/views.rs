@@ -138,3 +138,42 @@ async fn views_on_views_agree_with_each_other() {
     server.sql("FLUSH").await;
     assert_eq!(server.number("SELECT n FROM three").await, inserted * 3);
 }
+
+/// How a query reads the view.
+async fn scan(server: &Server, query: &str) -> String {
+    let plan = server.sql(&format!("EXPLAIN {query}")).await;
+    let line = plan.column("QUERY PLAN").into_iter().flatten().find_map(|line| Some(line.split_once("ViewScan: ")?.1.to_string()));
+    line.unwrap_or_else(|| panic!("{query} reads no view: {plan:?}"))
+}
+
+#[tokio::test]
+async fn rows_of_a_key_are_looked_up() {
+    let server = Server::start().await;
+    server.sql("CREATE TABLE visits (tenant bigint, page text, seconds double precision)").await;
+    server.sql("INSERT INTO visits SELECT value % 50, 'page ' || (value % 7), value FROM generate_series(1, 2000)").await;
+    server.sql(&view("by_page", "SELECT tenant, page, count(*) AS n, max(seconds) AS longest FROM visits GROUP BY tenant, page")).await;
+    server.sql(&view("by_length", "SELECT seconds, count(*) AS n FROM visits GROUP BY seconds")).await;
+    let looked_up = [
+        ("tenant = 7 AND page = 'page 3'", "1 keys of (tenant, page)"),
+        ("page IN ('page 1', 'page 2') AND tenant IN (1, 2, 3, 99) AND n > 2", "8 keys of (tenant, page)"),
+        ("tenant = 7 AND longest > 1000", "1 keys of (tenant)"),
+        ("(tenant = 7 OR tenant = 8) AND page <> 'page 3'", "2 keys of (tenant)"),
+        ("tenant = NULL", "1 keys of (tenant)"),
+    ];
+    let groups = "(SELECT tenant, page, count(*) AS n, max(seconds) AS longest FROM visits GROUP BY tenant, page) g";
+    for round in 0..3 {
+        for (condition, how) in looked_up {
+            let query = |of: &str| format!("SELECT n, page, tenant FROM {of} WHERE {condition}");
+            if condition != "tenant = NULL" {
+                assert_eq!(scan(&server, &query("by_page")).await, format!("by_page, {how} are looked up"), "{condition}");
+            }
+            assert_eq!(lines(&server, &query("by_page")).await, lines(&server, &query(groups)).await, "round {round}: {condition}");
+        }
+        server.sql("UPDATE visits SET page = 'page 2' WHERE seconds % 5 = 0; DELETE FROM visits WHERE tenant = 3; FLUSH").await;
+    }
+    // What a key does not begin with is no key, and floating point numbers that are equal need not be alike.
+    for (view, condition) in [("by_page", "page = 'page 3'"), ("by_length", "seconds = 3")] {
+        assert!(scan(&server, &format!("SELECT n FROM {view} WHERE {condition}")).await.ends_with("chunks"), "{condition}");
+    }
+    assert_eq!(server.number("SELECT n FROM by_length WHERE seconds = 4").await, 1);
+}

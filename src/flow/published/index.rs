@@ -103,7 +103,8 @@ mod tests {
     }
 
     fn changes(rows: &[(i64, i64)], weight: i64) -> Changes {
-        let batch = RecordBatch::try_from_iter_with_nullable(["a", "b"].into_iter().zip(columns(rows)).map(|(name, column)| (name, column, true)));
+        let batch =
+            RecordBatch::try_from_iter_with_nullable(["a", "b"].into_iter().zip(columns(rows)).map(|(name, column)| (name, column, true)));
         Changes::new(batch.unwrap(), Int64Array::from_value(weight, rows.len()))
     }
 
@@ -143,7 +144,9 @@ mod tests {
             let came: Vec<_> = (0..below(120)).map(|_| (below(200), below(20))).filter(|row| there.insert(*row, ()).is_none()).collect();
             let gone: Vec<_> = there.keys().copied().filter(|row| !came.contains(row) && below(8) == 0).collect();
             gone.iter().for_each(|row| drop(there.remove(row)));
-            answer.apply(&Changes::concat(answer.schema(), &[changes(&gone, -1), changes(&came, 1)]).unwrap().consolidated().unwrap()).unwrap();
+            answer
+                .apply(&Changes::concat(answer.schema(), &[changes(&gone, -1), changes(&came, 1)]).unwrap().consolidated().unwrap())
+                .unwrap();
             versions.push(answer.chunks());
             for chunks in versions.iter().rev().take(3) {
                 let wanted: Vec<_> = (0..1 + below(4)).map(|_| (below(220), below(20))).collect();

@@ -22,8 +22,8 @@ use crate::model::{Epoch, ObjectId};
 
 pub use answer::Answer;
 pub use chunk::{Chunk, Difference};
-pub use index::Keys;
 pub use cut::{Choice, Cut, cut, newest, newest_agreed};
+pub use index::Keys;
 pub use seen::{Base, Bases, Meeting, Seen};
 
 /// So many versions of a view are kept for readers that want one that agrees with another view.
