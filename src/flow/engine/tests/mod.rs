@@ -5,6 +5,7 @@ mod churn;
 mod explain;
 mod floats;
 mod kept;
+mod large_sums;
 mod oracle;
 mod passing;
 mod published;
