@@ -156,7 +156,18 @@ fn from_cast_message(message: &str) -> Error {
         let name = TYPES.iter().find(|(arrow, _)| *arrow == arrow_type).map_or(arrow_type, |(_, name)| name);
         return Error::data(format!("invalid input syntax for type {name}: \"{text}\"")).with_state(SqlState::INVALID_TEXT_REPRESENTATION);
     }
+    if let Some(arrow_type) = type_that_is_too_small(message) {
+        let name = TYPES.iter().find(|(arrow, _)| *arrow == arrow_type).map_or(arrow_type, |(_, name)| name);
+        return Error::data(format!("{name} out of range")).with_state(SqlState::NUMERIC_VALUE_OUT_OF_RANGE);
+    }
     Error::data(lower_first(message)).with_state(SqlState::INVALID_TEXT_REPRESENTATION)
+}
+
+/// The type that a number does not fit into, if that is what a message says.
+fn type_that_is_too_small(message: &str) -> Option<&str> {
+    let between_numbers = message.strip_prefix("Can't cast value ").and_then(|rest| rest.split_once(" to type "));
+    let from_decimal = message.strip_prefix("value of ").and_then(|rest| rest.split_once(" is out of range "));
+    between_numbers.or(from_decimal).map(|(_, arrow_type)| arrow_type)
 }
 
 /// The way into libraries that only know their own error.

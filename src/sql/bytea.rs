@@ -8,13 +8,12 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use datafusion::common::DFSchema;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::error::Result;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{ColumnarValue, Expr, ExprSchemable, LogicalPlan, ScalarUDF, Volatility, create_udf};
 use datafusion::optimizer::analyzer::AnalyzerRule;
 
+use super::analyzer::rewrite_expressions;
 use crate::error::{Error, SqlState};
 
 /// `octet_length` takes bytes only once they have been made text.
@@ -45,23 +44,19 @@ pub struct ByteaCasts;
 
 impl AnalyzerRule for ByteaCasts {
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(|plan| {
-            let schema = merge_schema(&plan.inputs());
-            let names = NamePreserver::new(&plan);
-            let rewritten = plan.map_expressions(|expression| {
-                let name = names.save(&expression);
-                Ok(expression.transform_up(|expression| rewrite(expression, &schema))?.update_data(|expression| name.restore(expression)))
-            })?;
-            match rewritten.transformed {
-                true => rewritten.map_data(LogicalPlan::recompute_schema),
-                false => Ok(rewritten),
-            }
-        })
-        .map(|rewritten| rewritten.data)
+        rewrite_expressions(plan, concerns, rewrite)
     }
 
     fn name(&self) -> &str {
         "bytea_casts"
+    }
+}
+
+fn concerns(expression: &Expr) -> bool {
+    match expression {
+        Expr::Cast(cast) => is_binary(cast.field.data_type()),
+        Expr::ScalarFunction(function) => LENGTHS.contains(&function.name()),
+        _ => false,
     }
 }
 

@@ -47,6 +47,7 @@ mod row_change;
 mod watermark;
 mod with_options;
 
+mod analyzer;
 mod bytea;
 mod date_bin;
 mod dialect;
@@ -56,6 +57,7 @@ mod literals;
 mod locate;
 pub mod metadata_columns;
 mod nesting;
+mod numeric_sum;
 pub mod planner;
 pub mod position;
 mod reader;

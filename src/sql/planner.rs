@@ -6,9 +6,9 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use std::sync::Arc;
 
 use super::bytea::ByteaCasts;
-use super::date_bin;
 use super::in_subquery::UnknownMatches;
-use super::{DATABASE, PUBLIC_SCHEMA};
+use super::numeric_sum::PlainSums;
+use super::{DATABASE, PUBLIC_SCHEMA, date_bin, numeric_sum};
 use crate::error::Result;
 
 /// The functions that tell the time. A job has them volatile, so that they are not folded into its plan; throughout a batch they stand still.
@@ -22,10 +22,12 @@ pub fn context(runtime: Arc<RuntimeEnv>, threads: usize) -> Result<SessionContex
         .with_default_features()
         .with_analyzer_rule(Arc::new(ByteaCasts))
         .with_analyzer_rule(Arc::new(UnknownMatches))
+        .with_analyzer_rule(Arc::new(PlainSums))
         .build();
     let mut context = SessionContext::new_with_state(state);
     datafusion_functions_json::register_all(&mut context)?;
     context.register_udf(date_bin::function());
+    context.register_udaf(numeric_sum::function());
     Ok(context)
 }
 

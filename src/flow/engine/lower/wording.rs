@@ -39,6 +39,10 @@ fn readable(expression: &Expr) -> Expr {
                 });
                 Transformed::yes(Expr::Column(Column::new(relation, name(&column.name))))
             }
+            Expr::AggregateFunction(mut function) if function.func.name() == "sum" => {
+                function.params.args = function.params.args.into_iter().map(without_cast).collect();
+                Transformed::yes(Expr::AggregateFunction(function))
+            }
             Expr::Literal(value, _) if value.data_type().is_temporal() && !value.is_null() => {
                 Transformed::yes(Expr::Column(Column::new_unqualified(literal(&value))))
             }
@@ -46,6 +50,14 @@ fn readable(expression: &Expr) -> Expr {
         })
     });
     renamed.map_or_else(|_| expression.clone(), |renamed| renamed.data)
+}
+
+/// What is summed is widened by the planner, which says nothing to a user.
+fn without_cast(summed: Expr) -> Expr {
+    match summed {
+        Expr::Cast(cast) => *cast.expr,
+        other => other,
+    }
 }
 
 fn literal(value: &ScalarValue) -> String {
@@ -109,7 +121,11 @@ fn window(function: &WindowFunction) -> String {
     if !is_usual && !counts_rows {
         over.push(params.window_frame.to_string().to_lowercase());
     }
-    format!("{}({}) over ({})", function.fun.name(), list(&params.args), over.join(" "))
+    let args = match function.fun.name() {
+        "sum" => list(&params.args.iter().cloned().map(without_cast).collect::<Vec<_>>()),
+        _ => list(&params.args),
+    };
+    format!("{}({args}) over ({})", function.fun.name(), over.join(" "))
 }
 
 pub fn join(join: &Join) -> String {

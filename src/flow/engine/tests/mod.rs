@@ -6,6 +6,7 @@ mod explain;
 mod floats;
 mod in_subquery;
 mod kept;
+mod large_sums;
 mod oracle;
 mod passing;
 mod published;

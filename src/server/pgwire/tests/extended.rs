@@ -21,6 +21,19 @@ async fn prepared_statements_run_again_and_again() {
 }
 
 #[tokio::test]
+async fn sums_are_described_as_they_come() {
+    let server = Server::start().await;
+    let client = server.connect().await;
+    let query = "SELECT sum(a), sum(b), sum(c), sum($1::bigint)
+                 FROM (SELECT value AS a, value::int AS b, value::double precision AS c FROM generate_series(1, 3)) t";
+    let statement = client.prepare(query).await.unwrap();
+    let types: Vec<_> = statement.columns().iter().map(|column| column.type_().name()).collect();
+    assert_eq!(types, ["numeric", "int8", "float8", "numeric"]);
+    let row = client.query_one(&statement, &[&i64::MAX]).await.unwrap();
+    assert_eq!((row.get::<_, i64>(1), row.get::<_, f64>(2)), (6, 6.0));
+}
+
+#[tokio::test]
 async fn a_portal_gives_its_rows_in_pieces() {
     let server = Server::start().await;
     let mut client = server.connect().await;

@@ -34,7 +34,10 @@ impl Generator<'_> {
                 ("percentile_cont({}, 0.25)", Type::Float),
             ]),
             Type::Float => *self.dice.pick(&[("sum({})", Type::Float), ("sum(DISTINCT {})", Type::Float)]),
-            Type::Decimal => *self.dice.pick(&[("sum({})", Type::Decimal), ("avg({})", Type::Decimal)]),
+            Type::Decimal => match self.dice.one_in(3) {
+                true => *self.dice.pick(&[("sum({})", Type::Int), ("sum(DISTINCT {})", Type::Int), ("sum({})", Type::Big)]),
+                false => *self.dice.pick(&[("sum({})", Type::Decimal), ("avg({})", Type::Decimal)]),
+            },
             Type::Bool => *self.dice.pick(&[("bool_and({})", Type::Bool), ("bool_or({})", Type::Bool)]),
             Type::Text => return self.ordered_aggregate(scope, ty, "string_agg({}, ',' ORDER BY {ties})", Type::Text),
             Type::Ints => match self.dice.one_in(3) {
@@ -79,10 +82,10 @@ impl Generator<'_> {
             "count({any})",
             "count(DISTINCT {any})",
             "count(DISTINCT {any})",
-            "sum({})",
-            "sum({})",
-            "sum({})",
-            "sum(DISTINCT {})",
+            "CAST(sum({}) AS BIGINT)",
+            "CAST(sum({}) AS BIGINT)",
+            "CAST(sum({}) AS BIGINT)",
+            "CAST(sum(DISTINCT {}) AS BIGINT)",
             "bit_and({})",
             "bit_or({})",
             "bit_xor({})",
@@ -91,8 +94,8 @@ impl Generator<'_> {
         ]);
         let arg = match template {
             _ if template.contains("{any}") => self.any_column(scope),
-            // Their sum is of 64 bits.
-            "sum({})" if types(scope).contains(&Type::Small) && self.dice.one_in(3) => self.expr(scope, Type::Small, 1),
+            // Their sum is of 64 bits, and that of the others numeric.
+            "CAST(sum({}) AS BIGINT)" if types(scope).contains(&Type::Small) && self.dice.one_in(3) => self.expr(scope, Type::Small, 1),
             _ => self.expr(scope, Type::Int, 1),
         };
         let template = template.replace("{any}", "{}");

@@ -62,14 +62,16 @@ impl Generator<'_> {
         let frame = self.dice.pick(&RANGES);
         let function = *self.dice.pick(&["sum({})", "count({})", "min({})", "max({})"]);
         let args = [value].into_iter().chain(partition_args).chain([order]).collect();
-        Expr::call(Type::Int, format!("{function} OVER ({partition} ORDER BY {{}}{frame})"), args)
+        let call = format!("{function} OVER ({partition} ORDER BY {{}}{frame})");
+        Expr::call(Type::Int, cast(&call, function), args)
     }
 
     fn unordered(&mut self, scope: &[Source]) -> Expr {
         let aggregate = *self.dice.pick(&["sum({})", "count({})", "min({})", "max({})"]);
         let value = self.expr(scope, Type::Int, 1);
         let (partition, partition_args) = self.partition(scope);
-        Expr::call(Type::Int, format!("{aggregate} OVER ({partition})"), [value].into_iter().chain(partition_args).collect())
+        let call = format!("{aggregate} OVER ({partition})");
+        Expr::call(Type::Int, cast(&call, aggregate), [value].into_iter().chain(partition_args).collect())
     }
 
     /// Where each row has its own answer, so that no two may tie.
@@ -105,7 +107,8 @@ impl Generator<'_> {
             order += &format!("{{}}{}, ", self.dice.pick(&DIRECTIONS));
         }
         let call = format!("{function} OVER ({partition} ORDER BY {order}{{ties}}{frame})");
-        Expr::ordered(ty, cast(&call, function), args, ties(scope))
+        let call = if ty == Type::Int { cast(&call, function) } else { call };
+        Expr::ordered(ty, call, args, ties(scope))
     }
 
     /// A row number over the groups of a query.
@@ -116,9 +119,9 @@ impl Generator<'_> {
     }
 }
 
-/// Ranks are unsigned in DataFusion.
+/// Ranks are unsigned in DataFusion, and sums numeric.
 fn cast(call: &str, function: &str) -> String {
-    match ["row_number", "rank", "dense_rank", "ntile"].iter().any(|unsigned| function.starts_with(unsigned)) {
+    match ["row_number", "rank", "dense_rank", "ntile", "sum"].iter().any(|other| function.starts_with(other)) {
         true => format!("CAST({call} AS BIGINT)"),
         false => call.to_string(),
     }
