@@ -16,7 +16,7 @@ pub struct Index {
 }
 
 struct Entry {
-    hash: u64,
+    hash: u32,
     row: u32,
 }
 
@@ -24,7 +24,7 @@ struct Entry {
 #[derive(Debug, Clone)]
 pub struct Keys {
     columns: Vec<usize>,
-    hashes: Vec<u64>,
+    hashes: Vec<u32>,
 }
 
 impl Keys {
@@ -53,7 +53,7 @@ impl Index {
         let values: Vec<ArrayRef> = columns.iter().map(|column| rows.column(*column).clone()).collect();
         let mut entries = HashTable::with_capacity(rows.num_rows());
         for (row, hash) in hashes(&values, rows.num_rows())?.into_iter().enumerate() {
-            entries.insert_unique(hash, Entry { hash, row: row as u32 }, |entry| entry.hash);
+            entries.insert_unique(spread(hash), Entry { hash, row: row as u32 }, |entry| spread(entry.hash));
         }
         Ok(Index { columns: columns.to_vec(), entries })
     }
@@ -64,9 +64,9 @@ impl Index {
 
     /// Rows that may have one of the keys; all that have one are among them. In no order, and maybe twice.
     pub fn candidates<'a>(&'a self, keys: &'a Keys) -> impl Iterator<Item = u32> + 'a {
-        let of_one = |hash: &u64| {
+        let of_one = |hash: &u32| {
             let hash = *hash;
-            self.entries.iter_hash(hash).filter(move |entry| entry.hash == hash).map(|entry| entry.row)
+            self.entries.iter_hash(spread(hash)).filter(move |entry| entry.hash == hash).map(|entry| entry.row)
         };
         keys.hashes.iter().flat_map(of_one)
     }
@@ -76,10 +76,16 @@ impl Index {
     }
 }
 
-fn hashes(values: &[ArrayRef], count: usize) -> Result<Vec<u64>> {
-    let mut hashes = vec![0; count];
+/// Half of each hash, which is enough to tell the rows of a chunk apart.
+fn hashes(values: &[ArrayRef], count: usize) -> Result<Vec<u32>> {
+    let mut hashes = vec![0_u64; count];
     create_hashes(values, &RandomState::with_seed(SEED), &mut hashes)?;
-    Ok(hashes)
+    Ok(hashes.into_iter().map(|hash| (hash >> 32) as u32).collect())
+}
+
+/// As the table wants it: it looks at both ends.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
 }
 
 #[cfg(test)]
