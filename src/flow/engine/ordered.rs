@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 use arrow::array::{BooleanArray, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow::compute::SortOptions;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 
 use super::encoder::{Encoded, Encoder, equal_values_differ};
 use super::state::State;
@@ -38,18 +38,45 @@ pub struct Ordered {
     dropped: Vec<(Box<[u8]>, i64)>,
 }
 
+/// Changes that are about to be taken in, with their strings.
+pub struct Entering {
+    changes: Changes,
+    /// Of these changes, and perhaps of others that do not enter.
+    strings: Encoded,
+    /// Where each change's string is.
+    places: Vec<usize>,
+    pub keys: Keys,
+}
+
+/// The columns of an order as they stand in a string behind its key: each once, and those of the key not again. But a key's string does not
+/// give all floats back to the bit.
+pub fn behind_key(schema: &Schema, key: &[usize], order: impl IntoIterator<Item = (usize, SortOptions)>) -> Vec<(usize, SortOptions)> {
+    let is_exact = |column: usize| key.contains(&column) && !equal_values_differ(schema.field(column).data_type());
+    let mut columns: Vec<(usize, SortOptions)> = Vec::with_capacity(schema.fields().len());
+    for (column, options) in order {
+        if !is_exact(column) && columns.iter().all(|(known, _)| *known != column) {
+            columns.push((column, options));
+        }
+    }
+    columns
+}
+
+/// Each of the keys of so many rows once.
+fn distinct<'a>(rows: usize, key: impl Fn(usize) -> &'a [u8]) -> Keys {
+    let mut keys = Keys::default();
+    for row in 0..rows {
+        if !keys.contains(key(row)) {
+            keys.insert(key(row).into());
+        }
+    }
+    keys
+}
+
 impl Ordered {
     /// Of rows of `schema`, found by the columns `key`, those of one key by `order`.
     pub fn new(schema: SchemaRef, key: Vec<usize>, order: Vec<(usize, SortOptions)>) -> Result<Ordered> {
-        // A key's string does not give all floats back to the bit: those stand behind once more.
-        let is_exact = |column: &usize| key.contains(column) && !equal_values_differ(schema.field(*column).data_type());
-        let mut columns: Vec<(usize, SortOptions)> = Vec::with_capacity(schema.fields().len());
         let rest = (0..schema.fields().len()).map(|column| (column, SortOptions::default()));
-        for column in order.into_iter().chain(rest) {
-            if !is_exact(&column.0) && !columns.iter().any(|(known, _)| *known == column.0) {
-                columns.push(column);
-            }
-        }
+        let columns = behind_key(&schema, &key, order.into_iter().chain(rest));
         Ok(Ordered {
             row: Encoder::ordered(&schema, key.clone(), columns)?,
             key: Encoder::of_keys(&schema, key)?,
@@ -61,18 +88,6 @@ impl Ordered {
             logged_max: LOGGED_MIN,
             dropped: vec![],
         })
-    }
-
-    /// The keys of these rows.
-    pub fn keys_of(&self, rows: &RecordBatch) -> Result<Keys> {
-        let encoded = self.key.encode(rows)?;
-        let mut keys = Keys::default();
-        for row in 0..rows.num_rows() {
-            if !keys.contains(encoded.row(row)) {
-                keys.insert(encoded.row(row).into());
-            }
-        }
-        Ok(keys)
     }
 
     /// The key of each row.
@@ -102,6 +117,10 @@ impl Ordered {
         for row in 0..changes.len() {
             self.add(encoded.row(row), changes.weight(row));
         }
+        self.remember(changes)
+    }
+
+    fn remember(&mut self, changes: &Changes) -> Result<()> {
         if !changes.is_empty() {
             self.log.push(changes.clone());
             self.logged += changes.len();
@@ -120,25 +139,41 @@ impl Ordered {
         Ok(())
     }
 
-    /// Takes in rows that came, and of each key keeps only the first `count`.
-    pub fn update_first(&mut self, changes: &Changes, count: usize) -> Result<()> {
-        let entering = changes.filter(&self.enter_first(changes, count)?)?;
-        let keys = self.keys_of(entering.rows())?;
-        self.update(&entering)?;
-        keys.iter().for_each(|key| self.keep_first(key, count));
-        Ok(())
+    /// All of these changes, to be taken in.
+    pub fn entering(&self, changes: &Changes) -> Result<Entering> {
+        let (keys, strings) = (self.key.encode(changes.rows())?, self.row.encode(changes.rows())?);
+        let keys = distinct(changes.len(), |row| keys.row(row));
+        Ok(Entering { changes: changes.clone(), strings, places: (0..changes.len()).collect(), keys })
     }
 
-    /// Which of these rows come before the last of the first `count` of their key: the others need not even be stored, where rows only come.
-    pub fn enter_first(&self, changes: &Changes, count: usize) -> Result<BooleanArray> {
-        let (keys, rows) = (self.key.encode(changes.rows())?, self.row.encode(changes.rows())?);
+    /// Of rows that came those that come before the last of the first `count` of their key: where rows only come, the others need not even be
+    /// stored.
+    pub fn entering_first(&self, changes: &Changes, count: usize) -> Result<Entering> {
+        let (keys, strings) = (self.key.encode(changes.rows())?, self.row.encode(changes.rows())?);
         let mut last: HashMap<&[u8], Option<&[u8]>, foldhash::fast::RandomState> = HashMap::default();
         let enters = (0..changes.len()).map(|row| {
             let key = keys.row(row);
             let last = *last.entry(key).or_insert_with(|| self.nth(key, count));
-            Some(last.is_none_or(|last| rows.row(row) < last))
+            Some(last.is_none_or(|last| strings.row(row) < last))
         });
-        Ok(BooleanArray::from_iter(enters))
+        let enters = BooleanArray::from_iter(enters);
+        let (places, changes): (Vec<usize>, _) = (enters.values().set_indices().collect(), changes.filter(&enters)?);
+        let keys = distinct(places.len(), |row| keys.row(places[row]));
+        Ok(Entering { changes, strings, places, keys })
+    }
+
+    pub fn update_entering(&mut self, entering: &Entering) -> Result<()> {
+        for (row, place) in entering.places.iter().enumerate() {
+            self.add(entering.strings.row(*place), entering.changes.weight(row));
+        }
+        self.remember(&entering.changes)
+    }
+
+    /// Takes them in, and of each of their keys keeps only the first `count`.
+    pub fn update_first(&mut self, entering: &Entering, count: usize) -> Result<()> {
+        self.update_entering(entering)?;
+        entering.keys.iter().for_each(|key| self.keep_first(key, count));
+        Ok(())
     }
 
     /// The row at this place among those of a key, counted from 1.
@@ -153,7 +188,7 @@ impl Ordered {
     }
 
     /// Forgets the rows of a key behind the first `count`.
-    pub fn keep_first(&mut self, key: &[u8], count: usize) {
+    fn keep_first(&mut self, key: &[u8], count: usize) {
         let mut left = i64::try_from(count).unwrap_or(i64::MAX);
         let mut dropped: Vec<(Box<[u8]>, i64)> = vec![];
         for (row, weight) in self.rows_of(key) {
@@ -282,7 +317,8 @@ mod tests {
     fn what_is_pushed_out_is_not_remembered() {
         let (mut ordered, mut saved) = (ordered(), vec![]);
         for nth in (0..40).rev() {
-            ordered.update_first(&Changes::inserted(rows(nth * ROWS)), 3).unwrap();
+            let entering = ordered.entering_first(&Changes::inserted(rows(nth * ROWS)), 3).unwrap();
+            ordered.update_first(&entering, 3).unwrap();
             let remembered = ordered.logged + ordered.dropped.len();
             assert!(remembered <= LOGGED_MIN + 2 * ROWS as usize, "{remembered} changes are remembered");
             if nth % 15 == 0 {

@@ -13,8 +13,7 @@ use datafusion::logical_expr::{
 
 use super::aggregate::only;
 use super::ties::one_order;
-use super::wording::list;
-use super::{Lowering, New};
+use super::{Lowering, New, wording};
 use crate::error::Result;
 use crate::flow::engine::operators::{FOLLOWS, Following, FollowingSpec, RowReach, before};
 use crate::flow::engine::program::{Program, nullable};
@@ -22,7 +21,7 @@ use crate::flow::engine::relation::Arrival;
 
 const NUMBER: &str = "__number";
 
-/// Aggregates for which it does not matter which rows were added and taken away before, but where they are of floats.
+/// Aggregates for which it does not matter which rows were added and taken away before, but for sums of floats.
 const EXACT: [&str; 11] = ["count", "sum", "min", "max", "bit_and", "bit_or", "bit_xor", "bool_and", "bool_or", "array_agg", "string_agg"];
 
 /// What makes a function's answer out of what it gives over the rows from a place on.
@@ -71,7 +70,7 @@ impl Lowering<'_> {
         let schema = nullable(window.schema.as_arrow());
         let spec = FollowingSpec { program, input: self.nodes[input].schema.clone(), key, order, reach, carried };
         let operator = Box::new(Following::new(spec)?);
-        let title = format!("Window {}", list(&window.window_expr));
+        let title = wording::window(window);
         Ok(Some(self.add(New { operator, inputs: vec![input], schema, arrival: Arrival::Changing, unique, title, kept })))
     }
 }
@@ -130,7 +129,9 @@ fn look(function: &WindowFunction, result: &Field, input: &DFSchema) -> Result<O
         ("lag", _) => offset(args).map(|before| (RowReach { before, after: 0 }, Carry::Nothing)),
         ("lead", _) => offset(args).map(|after| (RowReach { before: 0, after }, Carry::Nothing)),
         ("first_value" | "last_value" | "nth_value", Some(reach)) => Some((reach, Carry::Nothing)),
-        (name, Some(reach)) if is_aggregate && EXACT.contains(&name) && !any_floats(args, input)? => Some((reach, Carry::Nothing)),
+        (name, Some(reach)) if is_aggregate && EXACT.contains(&name) && !(name == "sum" && any_floats(args, input)?) => {
+            Some((reach, Carry::Nothing))
+        }
         (name, None) if is_aggregate && !distinct && is_up_to_here(window_frame) => {
             carry(name, result.data_type()).map(|carry| (RowReach::default(), carry))
         }

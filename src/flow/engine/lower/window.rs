@@ -6,8 +6,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Window};
 
 use super::computed::with_columns;
 use super::ties::one_order;
-use super::wording::list;
-use super::{Lowering, New};
+use super::{Lowering, New, wording};
 use crate::error::Result;
 use crate::flow::engine::operators::Recompute;
 use crate::flow::engine::program::Program;
@@ -35,7 +34,7 @@ impl Lowering<'_> {
         };
         let inputs = vec![(self.nodes[input].schema.clone(), self.nodes[input].arrival, key.clone())];
         let operator = Box::new(Recompute::new(program, inputs, key)?);
-        let title = format!("Window {}", list(&window.window_expr));
+        let title = wording::window(window);
         Ok(self.add(New { operator, inputs: vec![input], schema, arrival: Arrival::Changing, unique, title, kept }))
     }
 }
@@ -52,7 +51,7 @@ fn by_columns(window: &Window) -> Result<Option<LogicalPlan>> {
     if expressions.is_empty() {
         return Ok(None);
     }
-    let (below, columns) = with_columns(&window.input, &expressions, "__window")?;
+    let (below, columns) = with_columns(&window.input, &expressions, wording::WINDOW_COLUMN)?;
     let replaced = |expression: Expr| {
         let name = expression.schema_name().to_string();
         let replaced = expression.transform(|part| match expressions.iter().position(|computed| *computed == part) {

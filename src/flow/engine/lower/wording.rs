@@ -2,10 +2,10 @@
 
 use arrow::datatypes::DataType;
 use arrow::util::display::array_value_to_string;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, JoinType, ScalarValue, TableReference};
 use datafusion::logical_expr::expr::{AggregateFunctionParams, WindowFunction};
-use datafusion::logical_expr::{Expr, Join, LogicalPlan, SortExpr, WindowFrame};
+use datafusion::logical_expr::{Expr, Join, LogicalPlan, SortExpr, Window, WindowFrame};
 
 pub fn list(expressions: &[Expr]) -> String {
     expressions.iter().map(words).collect::<Vec<_>>().join(", ")
@@ -19,7 +19,7 @@ pub fn words(expression: &Expr) -> String {
             let says_more = !alias.name.starts_with("__") && !alias.name.contains('(') && !inner.ends_with(&alias.name);
             if says_more { format!("{inner} as {}", alias.name) } else { inner }
         }
-        Expr::WindowFunction(function) => window(function),
+        Expr::WindowFunction(function) => over(function),
         Expr::AggregateFunction(function) if !function.params.order_by.is_empty() => {
             let AggregateFunctionParams { args, order_by, .. } = &function.params;
             format!("{}({} order by {})", function.func.name(), list(args), order_list(order_by))
@@ -107,7 +107,30 @@ pub fn order_list(order: &[SortExpr]) -> String {
     }
 }
 
-fn window(function: &WindowFunction) -> String {
+/// Names, with a number, of columns that hold what windows partition or order by.
+pub const WINDOW_COLUMN: &str = "__window";
+
+/// What is computed for the window alone is shown as it is computed.
+pub fn window(window: &Window) -> String {
+    let computed = match window.input.as_ref() {
+        LogicalPlan::Projection(projection) => projection.expr.as_slice(),
+        _ => &[],
+    };
+    let shown = |column: &Column| {
+        let mut aliases = computed.iter().filter_map(|expression| if let Expr::Alias(alias) = expression { Some(alias) } else { None });
+        aliases.find(|alias| column.name.starts_with(WINDOW_COLUMN) && alias.name == column.name).map(|alias| alias.expr.as_ref().clone())
+    };
+    let functions = window.window_expr.iter().map(|function| {
+        let replaced = function.clone().transform(|part| {
+            let inner = if let Expr::Column(column) = &part { shown(column) } else { None };
+            Ok(inner.map_or(Transformed::no(part), |inner| Transformed::new(inner, true, TreeNodeRecursion::Jump)))
+        });
+        replaced.map_or_else(|_| function.clone(), |replaced| replaced.data)
+    });
+    format!("Window {}", list(&functions.collect::<Vec<_>>()))
+}
+
+fn over(function: &WindowFunction) -> String {
     let params = &function.params;
     let mut over = Vec::new();
     if !params.partition_by.is_empty() {

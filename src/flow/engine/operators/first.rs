@@ -129,18 +129,17 @@ impl Operator for First {
         let [input] = inputs else { unreachable!("an order has one input") };
         let count = self.skip.saturating_add(self.fetch);
         let entering = match self.arrival {
-            Arrival::AppendOnly => input.filter(&self.rows.enter_first(input, count)?)?,
-            Arrival::Changing => input.clone(),
+            Arrival::AppendOnly => self.rows.entering_first(input, count)?,
+            Arrival::Changing => self.rows.entering(input)?,
         };
-        let keys = self.rows.keys_of(entering.rows())?;
         let shown = |key: &[u8]| self.shown(key).map(|(row, places)| (row.into(), places)).collect();
-        let before: Vec<Vec<_>> = keys.iter().map(|key| shown(key)).collect();
-        self.rows.update(&entering)?;
-        if self.arrival == Arrival::AppendOnly {
-            keys.iter().for_each(|key| self.rows.keep_first(key, count));
+        let before: Vec<Vec<_>> = entering.keys.iter().map(|key| shown(key)).collect();
+        match self.arrival {
+            Arrival::AppendOnly => self.rows.update_first(&entering, count)?,
+            Arrival::Changing => self.rows.update_entering(&entering)?,
         }
         let mut told = Told::default();
-        keys.iter().zip(before).for_each(|(key, before)| self.compare(before, key, &mut told));
+        entering.keys.iter().zip(before).for_each(|(key, before)| self.compare(before, key, &mut told));
         self.changes(told)
     }
 

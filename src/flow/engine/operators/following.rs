@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use super::{Moment, Operator};
 use crate::error::Result;
 use crate::flow::engine::encoder::Encoder;
-use crate::flow::engine::ordered::Ordered;
+use crate::flow::engine::ordered::{Ordered, behind_key};
 use crate::flow::engine::program::Program;
 use crate::flow::engine::state::State;
 use crate::model::Changes;
@@ -87,13 +87,7 @@ impl Following {
         let FollowingSpec { program, input, key, order, reach, carried } = spec;
         let rows = program.schema().clone();
         let number = rows.fields().len() - 1;
-        // As the strings of rows have them: columns of the key stand in the key alone.
-        let mut places: Vec<(usize, SortOptions)> = Vec::with_capacity(order.len());
-        for column in order {
-            if !key.contains(&column.0) && places.iter().all(|(known, _)| *known != column.0) {
-                places.push(column);
-            }
-        }
+        let places = behind_key(&rows, &key, order);
         let in_order = places.iter().copied().chain([(number, SortOptions::default())]).collect();
         let with = |more: Vec<Field>| Arc::new(Schema::new([input.fields().to_vec(), more.into_iter().map(Arc::new).collect()].concat()));
         let follows = Field::new(FOLLOWS, DataType::Boolean, true);

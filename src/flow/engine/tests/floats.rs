@@ -21,6 +21,10 @@ const QUERIES: &[&str] = &[
     "SELECT x.v, y.v AS w FROM a x JOIN a y ON x.f = y.f WHERE x.v < 4",
     "SELECT v FROM a WHERE f NOT IN (SELECT f FROM a WHERE v = 2)",
     "SELECT v, f + 0.0 AS f, sum(v) OVER (PARTITION BY f) AS sv FROM a",
+    "SELECT v, min(f) OVER (ORDER BY v ROWS 1 PRECEDING)::varchar AS lo, max(f) OVER (ORDER BY v ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING)::varchar AS hi, \
+     count(f) OVER (ORDER BY v ROWS BETWEEN 1 FOLLOWING AND 2 FOLLOWING) AS n \
+     FROM (SELECT v, CASE v WHEN 0 THEN CAST('NaN' AS DOUBLE) WHEN 1 THEN CAST('-0' AS DOUBLE) WHEN 2 THEN CAST(0 AS DOUBLE) ELSE CAST(v AS DOUBLE) END AS f \
+     FROM (SELECT DISTINCT v FROM a) d) g",
     "SELECT v, stddev(f) AS sd, var_pop(f) AS vp, avg(f) AS af, sum(f) AS sf FROM a GROUP BY v",
 ];
 

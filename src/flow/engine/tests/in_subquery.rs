@@ -10,12 +10,15 @@ use super::kept::{Kept, Tables};
 use crate::flow::engine::Dataflow;
 use crate::model::Changes;
 
+/// For each row of `l`.
+type Truth = [Option<bool>; 3];
+
 const T: Option<bool> = Some(true);
 const F: Option<bool> = Some(false);
 const N: Option<bool> = None;
 
 /// What a subquery has of `c`, and what `x IN` it is for each row of `l`: `x` is null, 1 and 2.
-const FOUND: [(&[Option<i64>], [Option<bool>; 3]); 5] = [
+const FOUND: [(&[Option<i64>], Truth); 5] = [
     (&[], [F, F, F]),
     (&[Some(1)], [N, T, F]),
     (&[Some(1), None], [N, T, N]),
@@ -24,7 +27,7 @@ const FOUND: [(&[Option<i64>], [Option<bool>; 3]); 5] = [
 ];
 
 /// The same of a subquery for the greatest: one row, whatever there is.
-const EQUALS_GREATEST: [[Option<bool>; 3]; 5] = [[N, N, N], [N, T, F], [N, T, F], [N, N, N], [N, F, F]];
+const EQUALS_GREATEST: [Truth; 5] = [[N, N, N], [N, T, F], [N, T, F], [N, N, N], [N, F, F]];
 
 /// `x IN` in many words. Of the rows of `s` only those of `g` 1 count, as all of `l` have it.
 const FOUND_IN: [&str; 9] = [
@@ -93,7 +96,7 @@ struct Asked {
 fn asked() -> Vec<Asked> {
     let found: Vec<_> = FOUND.iter().map(|(_, found)| *found).collect();
     let not_found: Vec<_> = found.iter().map(|found| found.map(|found| found.map(|found| !found))).collect();
-    let of = |text: &[&'static str], truth: &[[Option<bool>; 3]]| text.iter().map(|text| (*text, truth.to_vec())).collect::<Vec<_>>();
+    let of = |text: &[&'static str], truth: &[Truth]| text.iter().map(|text| (*text, truth.to_vec())).collect::<Vec<_>>();
     let conditions = [of(&FOUND_IN, &found), of(&NOT_FOUND_IN, &not_found), of(&EQUALS, &EQUALS_GREATEST)].concat();
     let mut asked = vec![];
     for (nth, (condition, truth)) in conditions.iter().enumerate() {

@@ -14,8 +14,11 @@ use super::kept::{Kept, Tables};
 use crate::flow::engine::Relation;
 use crate::model::Changes;
 
+/// What is told of the row at a place among those of its partition.
+type Tells = fn(&[Row], usize) -> Option<i64>;
+
 /// What a view may tell of a row in its window, beside `id`, `k` it is partitioned by, `v` it is ordered by, and `x`.
-const TOLD: [(&str, fn(&[Row], usize) -> Option<i64>); 15] = [
+const TOLD: [(&str, Tells); 15] = [
     ("lag(id) OVER ({w})", |rows, at| Some(rows[at.checked_sub(1)?].id)),
     ("lag(id, 3) OVER ({w})", |rows, at| Some(rows[at.checked_sub(3)?].id)),
     ("lead(id) OVER ({w})", |rows, at| Some(rows.get(at + 1)?.id)),
@@ -101,10 +104,12 @@ impl Churn {
             if !self.rows.is_empty() {
                 let at = self.below(self.rows.len());
                 let old = self.rows.swap_remove(at);
-                (rows.push(old), weights.push(-1));
+                rows.push(old);
+                weights.push(-1);
                 if self.below(2) == 0 {
                     let new = self.row(old.id);
-                    (rows.push(new), weights.push(1));
+                    rows.push(new);
+                    weights.push(1);
                     self.rows.push(new);
                 }
             }
@@ -114,7 +119,8 @@ impl Churn {
             self.next_id = (self.next_id + 37) % 101;
             let new = self.row(self.next_id);
             if self.rows.iter().all(|row| row.id != new.id) {
-                (rows.push(new), weights.push(1));
+                rows.push(new);
+                weights.push(1);
                 self.rows.push(new);
             }
         }
@@ -187,7 +193,6 @@ fn explained(rows: &[Row], view: &[usize], answer: &Changes, ties_by_v: bool) ->
 }
 
 async fn keep(view: &[usize], (window, ties_by_v): (&str, bool), seed: u64, unique: Option<Vec<usize>>) -> Result<(), String> {
-    // Without an order, what looks at peers sees the whole partition.
     let told = |(nth, function): (usize, &usize)| format!("{} AS c{nth}", TOLD[*function].0.replace("{w}", window));
     let functions: Vec<_> = view.iter().enumerate().map(told).collect();
     let query = format!("SELECT id, {} FROM a", functions.join(", "));

@@ -95,7 +95,10 @@ impl Values {
                 Ok(weights)
             }
             Values::Ordered(ordered, Arrival::Changing) => ordered.update(&changes).map(|()| vec![]),
-            Values::Ordered(ordered, Arrival::AppendOnly) => ordered.update_first(&changes, 1).map(|()| vec![]),
+            Values::Ordered(ordered, Arrival::AppendOnly) => {
+                let entering = ordered.entering_first(&changes, 1)?;
+                ordered.update_first(&entering, 1).map(|()| vec![])
+            }
         }
     }
 
