@@ -74,6 +74,7 @@ fn from_shared_arrow(error: &arrow::error::ArrowError) -> Error {
         ArrowError::CastError(message) => Error::from(ArrowError::CastError(message.clone())),
         ArrowError::ParseError(message) => Error::from(ArrowError::ParseError(message.clone())),
         ArrowError::ArithmeticOverflow(message) => Error::from(ArrowError::ArithmeticOverflow(message.clone())),
+        ArrowError::ComputeError(message) => from_compute_message(message),
         other => Error::data(lower_first(&other.to_string())),
     }
 }
@@ -156,11 +157,23 @@ fn from_cast_message(message: &str) -> Error {
         let name = TYPES.iter().find(|(arrow, _)| *arrow == arrow_type).map_or(arrow_type, |(_, name)| name);
         return Error::data(format!("invalid input syntax for type {name}: \"{text}\"")).with_state(SqlState::INVALID_TEXT_REPRESENTATION);
     }
-    if let Some(arrow_type) = type_that_is_too_small(message) {
-        let name = TYPES.iter().find(|(arrow, _)| *arrow == arrow_type).map_or(arrow_type, |(_, name)| name);
-        return Error::data(format!("{name} out of range")).with_state(SqlState::NUMERIC_VALUE_OUT_OF_RANGE);
+    match type_that_is_too_small(message) {
+        Some(arrow_type) => out_of_range(arrow_type),
+        None => Error::data(lower_first(message)).with_state(SqlState::INVALID_TEXT_REPRESENTATION),
     }
-    Error::data(lower_first(message)).with_state(SqlState::INVALID_TEXT_REPRESENTATION)
+}
+
+/// The least integer of a type has no absolute value in it.
+fn from_compute_message(message: &str) -> Error {
+    match message.split_once("Array overflow on abs(") {
+        Some((arrow_type, _)) => out_of_range(arrow_type),
+        None => Error::data(lower_first(message)),
+    }
+}
+
+fn out_of_range(arrow_type: &str) -> Error {
+    let name = TYPES.iter().find(|(arrow, _)| *arrow == arrow_type).map_or(arrow_type, |(_, name)| name);
+    Error::data(format!("{name} out of range")).with_state(SqlState::NUMERIC_VALUE_OUT_OF_RANGE)
 }
 
 /// The type that a number does not fit into, if that is what a message says.
@@ -191,6 +204,7 @@ impl From<arrow::error::ArrowError> for Error {
             ArrowError::CastError(message) | ArrowError::ParseError(message) => from_cast_message(&message),
             ArrowError::DivideByZero => Error::data("division by zero").with_state(SqlState::DIVISION_BY_ZERO),
             ArrowError::ArithmeticOverflow(message) => Error::data(lower_first(&message)).with_state(SqlState::NUMERIC_VALUE_OUT_OF_RANGE),
+            ArrowError::ComputeError(message) => from_compute_message(&message),
             other => Error::data(lower_first(&other.to_string())),
         }
     }

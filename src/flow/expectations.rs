@@ -12,6 +12,7 @@ use datafusion::prelude::SessionContext;
 use super::engine::met;
 use crate::catalog::{Expectation, OnViolation};
 use crate::error::{Error, Result, SqlState};
+use crate::sql::overflow;
 
 pub struct Expectations {
     checks: Vec<Check>,
@@ -75,7 +76,7 @@ impl Expectations {
 fn check(context: &SessionContext, schema: &SchemaRef, expectation: &Expectation) -> Result<Check> {
     let schema = DFSchema::try_from(schema.as_ref().clone())?;
     let condition = context.state().create_logical_expr(&expectation.condition, &schema)?;
-    let condition = context.create_physical_expr(condition, &schema)?;
+    let condition = context.create_physical_expr(overflow::checked(condition, &schema)?, &schema)?;
     let data_type = condition.data_type(schema.as_arrow())?;
     if data_type != DataType::Boolean {
         return Err(Error::invalid(format!("the condition of expectation \"{}\" is not boolean", expectation.name))

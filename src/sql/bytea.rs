@@ -13,7 +13,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{ColumnarValue, Expr, ExprSchemable, LogicalPlan, ScalarUDF, Volatility, create_udf};
 use datafusion::optimizer::analyzer::AnalyzerRule;
 
-use super::analyzer::rewrite_expressions;
+use super::plan_rewrite::rewrite_expressions;
 use crate::error::{Error, SqlState};
 
 /// `octet_length` takes bytes only once they have been made text.

@@ -47,7 +47,6 @@ mod row_change;
 mod watermark;
 mod with_options;
 
-mod analyzer;
 mod bytea;
 mod date_bin;
 mod dialect;
@@ -58,6 +57,8 @@ mod locate;
 pub mod metadata_columns;
 mod nesting;
 mod numeric_sum;
+pub mod overflow;
+mod plan_rewrite;
 pub mod planner;
 pub mod position;
 mod reader;

@@ -19,7 +19,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::analyzer::AnalyzerRule;
 
-use super::analyzer::rewrite_expressions;
+use super::plan_rewrite::rewrite_expressions;
 
 /// Digits of the largest bigint, and of the largest number without a sign of as many bits.
 const BIGINT_DIGITS: u8 = 19;

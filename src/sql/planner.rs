@@ -2,12 +2,15 @@
 
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::optimizer::OptimizerRule;
+use datafusion::optimizer::optimizer::Optimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use std::sync::Arc;
 
 use super::bytea::ByteaCasts;
 use super::in_subquery::UnknownMatches;
 use super::numeric_sum::PlainSums;
+use super::overflow::{CheckedConstants, CheckedPlanner};
 use super::{DATABASE, PUBLIC_SCHEMA, date_bin, numeric_sum};
 use crate::error::Result;
 
@@ -23,12 +26,19 @@ pub fn context(runtime: Arc<RuntimeEnv>, threads: usize) -> Result<SessionContex
         .with_analyzer_rule(Arc::new(ByteaCasts))
         .with_analyzer_rule(Arc::new(UnknownMatches))
         .with_analyzer_rule(Arc::new(PlainSums))
+        .with_optimizer_rules(optimizer_rules())
+        .with_query_planner(Arc::new(CheckedPlanner))
         .build();
     let mut context = SessionContext::new_with_state(state);
     datafusion_functions_json::register_all(&mut context)?;
     context.register_udf(date_bin::function());
     context.register_udaf(numeric_sum::function());
     Ok(context)
+}
+
+fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let ours: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(CheckedConstants);
+    std::iter::once(ours).chain(Optimizer::new().rules).collect()
 }
 
 fn config(threads: usize) -> SessionConfig {

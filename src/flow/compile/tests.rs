@@ -7,6 +7,7 @@ use arrow::util::pretty::pretty_format_batches;
 use super::*;
 use crate::catalog::OnViolation;
 use crate::clock::Clock;
+use crate::error::{Kind, SqlState};
 use crate::model::SqlType;
 
 fn source(columns: &[(&str, SqlType)]) -> Input {
@@ -54,6 +55,21 @@ async fn rows_are_computed_filtered_unnested_and_united() {
     assert_eq!(run("SELECT t, unnest(make_array(a, 10)) AS n FROM s WHERE t = 'x'").await, "x|1 x|10");
     assert_eq!(run("SELECT t FROM s WHERE a = 1 UNION ALL SELECT t || '!' FROM s WHERE a = 2").await, "x y!");
     assert_eq!(run("WITH w AS (SELECT a FROM s) SELECT a * 2 AS a FROM w WHERE a IS NOT NULL").await, "2 4");
+}
+
+/// What an overflow does to a pipeline is what a division by zero does.
+#[tokio::test]
+async fn what_cannot_be_computed_ends_the_batch() {
+    let input = numbers();
+    for (query, state) in [
+        ("SELECT 1 / (a - 1) AS b FROM s", SqlState::DIVISION_BY_ZERO),
+        ("SELECT a + 9223372036854775806 AS b FROM s", SqlState::NUMERIC_VALUE_OUT_OF_RANGE),
+        ("SELECT t FROM s WHERE a * 9223372036854775807 > 0", SqlState::NUMERIC_VALUE_OUT_OF_RANGE),
+    ] {
+        let compiled = Compiled::new(query, std::slice::from_ref(&input), &[]).await.unwrap();
+        let error = compiled.run(input.id, &batch()).await.err().unwrap();
+        assert_eq!((error.kind(), error.sqlstate()), (Kind::Data, state), "{query}: {error}");
+    }
 }
 
 #[tokio::test]

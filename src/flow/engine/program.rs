@@ -27,6 +27,7 @@ use futures::TryStreamExt;
 use super::encoder::Encoder;
 use crate::error::Result;
 use crate::flow::slot::Slot;
+use crate::sql::overflow;
 
 pub struct Program {
     plan: Arc<dyn ExecutionPlan>,
@@ -72,8 +73,9 @@ impl Program {
         let leaves = leaves.iter().zip(&slots).map(|(schema, slot)| leaf(schema, slot, order)).collect();
         let logical = build(leaves)?;
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(LeafPlanner)]);
-        let plan = planner.create_physical_plan(&logical, state).await?;
-        Ok(Program { plan, slots, task: state.task_ctx(), schema: nullable(logical.schema().as_arrow()), order: None })
+        let schema = nullable(logical.schema().as_arrow());
+        let plan = planner.create_physical_plan(&overflow::checked_plan(logical)?, state).await?;
+        Ok(Program { plan, slots, task: state.task_ctx(), schema, order: None })
     }
 
     /// A program that was planned by hand over `slots`.

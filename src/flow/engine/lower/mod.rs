@@ -36,6 +36,7 @@ use super::watermark::Watermarks;
 use super::{Delivery, Kind as NodeKind, Node};
 use crate::catalog::Emit;
 use crate::error::{Error, Kind, Result};
+use crate::sql::overflow;
 
 use meeting::Closes;
 use whole::has_subqueries;
@@ -265,7 +266,7 @@ impl Lowering<'_> {
     }
 
     fn physical(&self, expression: &Expr, schema: &DFSchema) -> Result<Arc<dyn PhysicalExpr>> {
-        Ok(self.state.create_physical_expr(expression.clone(), schema)?)
+        Ok(self.state.create_physical_expr(overflow::checked(expression.clone(), schema)?, schema)?)
     }
 
     /// The clock moves without any change of an input: only a filter can follow it.

@@ -1,4 +1,4 @@
-//! Sums of integers near the limits of bigint, kept while rows come and go, against arithmetic on 128 bits.
+//! Sums of integers near the limits of bigint, kept while rows come and go, against arithmetic on 128 bits; and arithmetic beyond the limits.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,8 +8,10 @@ use arrow::datatypes::{DataType, Decimal128Type, Int64Type};
 
 use super::churn::Churn;
 use super::kept::{Kept, Tables};
+use crate::error::{Kind, SqlState};
 use crate::flow::engine::{Arrival, Dataflow};
 use crate::model::Changes;
+use crate::sql;
 
 /// `(k, v, i)`: a group, a bigint and an integer.
 type Row = (i64, Option<i64>, i32);
@@ -142,6 +144,41 @@ async fn all_ways_to_keep_a_sum_give_the_same() {
                     panic!("seed {seed}, tick {tick}: {difference}");
                 }
             }
+        }
+    }
+}
+
+/// What an overflow does to a view is what a division by zero does, wherever it stands.
+#[tokio::test]
+async fn what_is_out_of_range_ends_the_tick() {
+    let relations = Tables::of(&[("a", changes(&[], 1).schema())]).relations();
+    let places = [
+        "SELECT {} AS x FROM a",
+        "SELECT k FROM a WHERE {} > 0",
+        "SELECT {} AS x, count(*) AS n FROM a GROUP BY 1",
+        "SELECT k, sum({}) AS s FROM a GROUP BY k",
+        "SELECT k, max(i) FILTER (WHERE {} > 0) AS m FROM a GROUP BY k",
+        "SELECT k, string_agg(i::text, ',' ORDER BY {}) AS s FROM a GROUP BY k",
+        "SELECT x.k FROM a x JOIN a y ON x.k = {}",
+        "SELECT x.k FROM a x LEFT JOIN a y ON x.k = y.k AND x.i < {}",
+        "SELECT k, lag({}) OVER (PARTITION BY k ORDER BY i, v) AS before FROM a",
+        "SELECT k, sum(v) OVER (ORDER BY {}) AS running FROM a",
+        "SELECT k FROM a ORDER BY {} LIMIT 3",
+        "SELECT k FROM a WHERE k IN (SELECT {} FROM a)",
+    ];
+    let row = changes(&[(0, Some(i64::MAX), 5)], 1);
+    for place in places {
+        let of = if place.contains(" y ") { "y." } else { "" };
+        let overflow = format!("({of}v + 1)");
+        let division = format!("(1 / {of}k)");
+        for (expression, state) in [(overflow, SqlState::NUMERIC_VALUE_OUT_OF_RANGE), (division, SqlState::DIVISION_BY_ZERO)] {
+            let query = place.replace("{}", &expression);
+            let mut dataflow = Dataflow::plan(&sql::parse_query(&query).unwrap(), &relations).await.unwrap();
+            let error = match dataflow.tick(std::slice::from_ref(&row), 0).await {
+                Ok(made) => panic!("{query} gives {} rows", made.len()),
+                Err(error) => error,
+            };
+            assert_eq!((error.kind(), error.sqlstate()), (Kind::Data, state), "{query}: {error}");
         }
     }
 }
