@@ -70,7 +70,7 @@ impl DisplayAs for ViewScan {
     fn fmt_as(&self, _t: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ViewScan: {}", self.name)?;
         match &self.keys {
-            Some(keys) => write!(f, ", {} keys of ({}) are looked up", keys.len(), self.key_names().join(", ")),
+            Some(keys) => write!(f, ", {} keys of ({}) are looked up", keys.count(), self.key_names().join(", ")),
             None => write!(f, ", {} rows in {} chunks", self.version.rows, self.version.chunks().len()),
         }
     }

@@ -43,7 +43,7 @@ impl Keys {
         &self.columns
     }
 
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.hashes.len()
     }
 }
