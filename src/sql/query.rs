@@ -2,7 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Query, Select, SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor, Visit, Visitor};
+use sqlparser::ast::{
+    Expr, Function, NamedWindowDefinition, NamedWindowExpr, Query, Select, SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor,
+    Visit, Visitor, WindowSpec, WindowType,
+};
 use sqlparser::tokenizer::Location;
 
 use super::position;
@@ -43,6 +46,13 @@ impl Check<'_> {
             false => error.at(position::position(self.text, location)),
         })
     }
+
+    /// The planner takes `OVER (w ROWS …)` for `OVER (ROWS …)`.
+    fn check_window(&self, window: &WindowSpec) -> ControlFlow<Error> {
+        let Some(name) = &window.window_name else { return ControlFlow::Continue(()) };
+        let refused = self.refuse("a window that is made of another one", name.span.start);
+        refused.map_break(|error| error.with_hint(format!("write what {name} says in its place, or OVER {name} without more")))
+    }
 }
 
 /// EXCEPT ALL and INTERSECT ALL, which count equal rows.
@@ -82,9 +92,19 @@ impl Visitor for Check<'_> {
     }
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Error> {
-        match &select.into {
-            Some(_) => self.refuse("SELECT INTO", select.select_token.0.span.start),
-            None => ControlFlow::Continue(()),
+        if select.into.is_some() {
+            return self.refuse("SELECT INTO", select.select_token.0.span.start);
+        }
+        select.named_window.iter().try_for_each(|NamedWindowDefinition(_, window)| match window {
+            NamedWindowExpr::NamedWindow(_) => ControlFlow::Continue(()),
+            NamedWindowExpr::WindowSpec(window) => self.check_window(window),
+        })
+    }
+
+    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<Error> {
+        match expression {
+            Expr::Function(Function { over: Some(WindowType::WindowSpec(window)), .. }) => self.check_window(window),
+            _ => ControlFlow::Continue(()),
         }
     }
 
