@@ -176,17 +176,21 @@ impl Table {
         Ok(read)
     }
 
-    /// Reads commit after commit to the end of the log.
+    /// Reads commit after commit to the end of the log. Where that was cleaned up so far meanwhile, from its newest checkpoint on.
     async fn read_on<D: Depth>(&self, mut read: D) -> Result<D> {
-        let mut missed = None;
+        let (mut missed, mut has_begun_anew) = (None, false);
         loop {
             let next = read.head().next_version();
             match self.log.read(next).await? {
                 Some(commit) => read = self.take_in(&read, &commit)?,
                 None if self.knowledge.learn(read.clone(), self.lake.clock().now()) => return Ok(read),
                 None => match self.knowledge.newest() {
-                    // It must be there, unless the log is not any more what we knew.
-                    Some(seen) if missed == Some(next) => self.knowledge.forget(&seen.known),
+                    // It must be there, unless the log is not any more what we knew, or not any more what we read.
+                    Some(seen) if missed == Some(next) => match self.still_stands(seen.known.head()).await? {
+                        true if has_begun_anew => return Err(self.has_gap(next)),
+                        true => (read, missed, has_begun_anew) = (self.read_listed(self.list().await?).await?, None, true),
+                        false => self.knowledge.forget(&seen.known),
+                    },
                     // Somebody was faster by a commit, which is yet to be read, or need not be.
                     Some(seen) => match D::of(&seen.known) {
                         Some(further) => return Ok(further),

@@ -69,6 +69,7 @@ impl Knowledge {
     pub fn deepen(&self, read: &impl Depth) {
         if let Some(Seen { known: known @ Known::Head(_), .. }) = &mut *self.newest.write()
             && known.head().version() == read.head().version()
+            && known.head().table_id() == read.head().table_id()
         {
             *known = read.clone().known();
         }

@@ -7,7 +7,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::expr::Cast;
 use datafusion::logical_expr::{BinaryExpr, Expr, Join, JoinType, LogicalPlan, Operator, col};
 
-use super::reach::{comparisons, moved, reach_of};
+use super::reach::{comparisons, moved, nanoseconds, reach_of};
 use crate::error::Result;
 use crate::flow::engine::operators::NOW;
 use crate::flow::engine::relation::Relation;
@@ -90,9 +90,18 @@ pub fn keeps_order_of(expression: &Expr) -> Option<&Expr> {
             ("date_bin", [stride, time, origin]) if is_constant(stride) && is_constant(origin) => Some(time),
             _ => None,
         },
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus | Operator::Minus, right }) if is_constant(right) => Some(left),
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus, right }) if is_constant(left) => Some(right),
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus | Operator::Minus, right }) if is_even(right) => Some(left),
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus, right }) if is_even(left) => Some(right),
         _ => None,
+    }
+}
+
+/// Whether a constant moves all times alike. Months do not: on March 31st at one o'clock, a month ago was February 28th at one, which is before what
+/// it was on March 30th at two.
+fn is_even(span: &Expr) -> bool {
+    match span {
+        Expr::Literal(value, _) if matches!(value.data_type(), DataType::Interval(_)) => nanoseconds(span).is_some(),
+        other => matches!(other, Expr::Literal(..)),
     }
 }
 

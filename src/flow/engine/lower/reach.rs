@@ -5,6 +5,8 @@ use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Between, BinaryExpr, Expr, Join, Operator, lit};
 
+const NANOSECONDS_PER_MICROSECOND: i64 = 1000;
+
 /// `other` is at most so many nanoseconds after `this`: two columns of the two sides of a join.
 pub struct Reach {
     pub this: Column,
@@ -41,7 +43,9 @@ fn shifted(expression: &Expr) -> Option<(Column, i64)> {
     match expression {
         Expr::Column(column) => Some((column.clone(), 0)),
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-            let ((column, shift), by) = (shifted(left)?, nanoseconds(right)?);
+            // Of finer spans, a time takes only a part.
+            let by = nanoseconds(right).filter(|by| by % NANOSECONDS_PER_MICROSECOND == 0)?;
+            let (column, shift) = shifted(left)?;
             match op {
                 Operator::Plus => Some((column, shift.checked_add(by)?)),
                 Operator::Minus => Some((column, shift.checked_sub(by)?)),

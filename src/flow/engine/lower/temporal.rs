@@ -121,13 +121,20 @@ fn one(time: &Expr, comparison: Comparison, bound: &Expr, condition: &Expr) -> R
     }
 }
 
-/// Whether an expression depends on the clock alone, and never becomes less.
+/// Whether an expression depends on the clock alone, and grows with it.
 fn is_bound(expression: &Expr) -> bool {
     match expression {
         Expr::Literal(..) => true,
         Expr::ScalarFunction(call) if matches!(call.func.name(), "now" | "current_date") => true,
+        // Months ago may be earlier than they were: a bound that was reached stays.
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus | Operator::Minus, right }) if is_literal(right) => is_bound(left),
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus, right }) if is_literal(left) => is_bound(right),
         _ => keeps_order_of(expression).is_some_and(is_bound),
     }
+}
+
+fn is_literal(expression: &Expr) -> bool {
+    matches!(expression, Expr::Literal(..))
 }
 
 /// The bound with a column where the clock was read.

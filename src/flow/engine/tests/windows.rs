@@ -145,6 +145,7 @@ async fn a_query_without_windows_cannot_wait_for_them() {
         "SELECT yw, sum(n) AS n FROM (SELECT x.window_start AS xw, y.window_start AS yw, count(*) AS n FROM tumble(e, t, INTERVAL '5 minutes') x
          JOIN tumble(e, t, INTERVAL '5 minutes') y ON x.k = y.k AND y.window_start BETWEEN x.window_start AND x.window_start + INTERVAL '5 minutes'
          GROUP BY 1, 2) q GROUP BY yw",
+        "SELECT date_bin(INTERVAL '1 hour', t - INTERVAL '1 month') AS w, count(*) AS n FROM e GROUP BY 1",
         "SELECT m, sum(n) AS n FROM (SELECT date_bin(INTERVAL '1 day', t) AS w, date_bin(INTERVAL '1 day', t) + INTERVAL '1 month' AS m, count(*) AS n
          FROM e GROUP BY 1, 2) x GROUP BY m",
         "SELECT yw, sum(n) AS n FROM (SELECT x.window_start AS xw, y.window_start AS yw, count(*) AS n FROM tumble(e, t, INTERVAL '5 minutes') x
