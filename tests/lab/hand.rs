@@ -13,7 +13,7 @@ use tokio::time::advance;
 /// How often all others have their turn before time moves.
 const TURNS: usize = 4;
 const STEP: Duration = Duration::from_millis(10);
-/// What other threads get of real time in each step.
+/// What other threads get of real time in each step: in the 45 seconds that the catalog may take to answer, a fifth of a second at least.
 const MOMENT: Duration = Duration::from_micros(50);
 
 /// Does the work while the clock goes. The runtime is one of paused time.

@@ -15,11 +15,18 @@ pub struct Input {
 
 impl Input {
     pub fn of(case: &Case) -> Input {
-        Input { story: case.story, kinesis: case.kinesis.map(|plan| Kinesis::start(plan, &case.story)) }
+        Input { story: case.story, kinesis: case.kinesis.map(|plan| Kinesis::new(plan, &case.story)) }
     }
 
     pub fn generator(story: Story) -> Input {
         Input { story, kinesis: None }
+    }
+
+    /// To be called in each life, for what comes through Kinesis.
+    pub fn serve(&self) {
+        if let Some(kinesis) = &self.kinesis {
+            kinesis.serve();
+        }
     }
 
     /// Defines the source and all that reads it, or what of it is not there yet.

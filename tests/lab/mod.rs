@@ -3,7 +3,7 @@
 //! 1. A seed makes a `Case`: what is sent, by a generator or through a `kinesis` that fails too; which faults the store has; how each life
 //!    of the server ends.
 //! 2. `run` lives through it. A life is a runtime of its own (`world`): dropping it is the crash, and the next opens the same bucket and
-//!    catalog. All of them look at one clock (`hand`).
+//!    catalog. All of them look at one clock (`hand`), and its time is virtual.
 //! 3. In the end `invariants` judges what is left, and compares with what the same records come to when nothing happens.
 //!
 //! `LAKEWIRE_LAB_SEED=<seed> cargo test --test main lab::one` runs one case again and tells what happens in it,
@@ -22,8 +22,10 @@ mod run;
 mod server;
 mod world;
 
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::available_parallelism;
 
 use case::Case;
 use run::run;
@@ -32,9 +34,6 @@ use crate::servers::setting;
 
 /// Cases that run every time.
 const CASES: u64 = 24;
-/// A case waits more than it computes.
-const CASES_AT_ONCE: usize = 6;
-const MANY_AT_ONCE: usize = 32;
 /// Where `many` begins, away from what runs every time.
 const MANY_FROM: u64 = 1_000_000;
 /// After so many failures it is clear that something is wrong.
@@ -46,13 +45,13 @@ const RANDOM: Round = Round { case: Case::random, one: "lab::one" };
 
 #[test]
 fn some() {
-    RANDOM.all(0, CASES, CASES_AT_ONCE);
+    RANDOM.all(0, CASES);
 }
 
 #[test]
 fn many() {
     if let Some(count) = setting("LAKEWIRE_LAB_CASES") {
-        RANDOM.all(setting("LAKEWIRE_LAB_SEED").unwrap_or(MANY_FROM), count, MANY_AT_ONCE);
+        RANDOM.all(setting("LAKEWIRE_LAB_SEED").unwrap_or(MANY_FROM), count);
     }
 }
 
@@ -72,9 +71,9 @@ struct Round {
 
 impl Round {
     /// Runs the cases of these seeds. What fails is told with its seed.
-    fn all(&self, first: u64, count: u64, at_once: usize) {
+    fn all(&self, first: u64, count: u64) {
         let failures = AtomicUsize::new(0);
-        each((first..first + count).collect(), at_once, |seed| {
+        each((first..first + count).collect(), |seed| {
             if failures.load(Ordering::SeqCst) < FAILURES_MAX && catch_unwind(AssertUnwindSafe(|| run(&(self.case)(*seed)))).is_err() {
                 let again = format!("LAKEWIRE_LAB_SEED={seed} cargo test --test main {} -- --nocapture", self.one);
                 println!("seed {seed} failed; to run it again: {again}");
@@ -90,20 +89,21 @@ impl Round {
     /// Runs one case and tells what happens in it.
     fn one(&self, seed: u64) {
         println!("{:#?}", (self.case)(seed));
-        self.all(seed, 1, 1);
+        self.all(seed, 1);
     }
 }
 
-/// Does the work for each item, so many at once.
-fn each<T: Sync>(items: Vec<T>, at_once: usize, work: impl Fn(&T) + Sync) {
+/// Does the work for each item, as many at once as there are processors: nobody waits for time, so that a case only computes.
+fn each<T: Sync>(items: Vec<T>, work: impl Fn(&T) + Sync) {
     let next = AtomicUsize::new(0);
     let worker = || {
         while let Some(item) = items.get(next.fetch_add(1, Ordering::SeqCst)) {
             work(item);
         }
     };
+    let at_once = available_parallelism().map_or(1, NonZero::get);
     std::thread::scope(|scope| {
-        for _ in 0..at_once {
+        for _ in 0..at_once.min(items.len()) {
             std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, worker).expect("a thread can be started");
         }
     });

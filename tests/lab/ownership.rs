@@ -26,7 +26,7 @@ const STORY: Story = Story { data_seed: 3, records: 2400, per_second: 100, parti
 #[test]
 fn the_loser_stops_and_says_so() {
     let doubts = [None, Some(Fault::LostAnswer), Some(Fault::OwnConflict)];
-    each(doubts.to_vec(), doubts.len(), |doubt| {
+    each(doubts.to_vec(), |doubt| {
         println!("{doubt:?}");
         two_servers(&std::iter::repeat_n(*doubt, DOUBTS).flatten().collect::<Vec<_>>());
     });
@@ -51,7 +51,7 @@ fn two_servers(doubts: &[Fault]) {
 #[test]
 fn a_loser_that_wakes_after_an_hour_stops() {
     let moments = (1..=MOMENTS).map(|moment| (moment, if moment.is_multiple_of(2) { Halt::Before } else { Halt::After }));
-    each(moments.collect(), MOMENTS, |(moment, halt)| {
+    each(moments.collect(), |(moment, halt)| {
         println!("{halt:?} operation {moment}");
         asleep_for_an_hour(*moment, *halt);
     });

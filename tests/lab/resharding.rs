@@ -9,10 +9,8 @@ use super::dice::Dice;
 use super::{MANY_FROM, Round, kinesis};
 use crate::servers::setting;
 
-/// Cases that run every time. Each keeps a processor busy.
+/// Cases that run every time.
 const CASES: u64 = 2;
-const CASES_AT_ONCE: usize = 1;
-const MANY_AT_ONCE: usize = 2;
 const LIVES_MIN: u64 = 2;
 const LIVES_MAX: u64 = 3;
 
@@ -20,13 +18,13 @@ const STREAMS: Round = Round { case, one: "lab::resharding::one" };
 
 #[test]
 fn some() {
-    STREAMS.all(0, CASES, CASES_AT_ONCE);
+    STREAMS.all(0, CASES);
 }
 
 #[test]
 fn many() {
     if let Some(count) = setting("LAKEWIRE_LAB_STREAMS") {
-        STREAMS.all(setting("LAKEWIRE_LAB_SEED").unwrap_or(MANY_FROM), count, MANY_AT_ONCE);
+        STREAMS.all(setting("LAKEWIRE_LAB_SEED").unwrap_or(MANY_FROM), count);
     }
 }
 

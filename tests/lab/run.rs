@@ -50,6 +50,7 @@ fn undisturbed(story: &Story) -> Arc<Seen> {
 
 /// One life, to its end.
 async fn live(life: &Life<'_>, input: &Input, plan: &LifePlan) {
+    input.serve();
     let server = life.server(plan.faults).await;
     if let End::At(nth, halt) = plan.end {
         server.store.halt_from(nth, halt);
@@ -92,6 +93,7 @@ async fn watch(server: &Server) {
 /// The last life: without faults of the store, until all is read and committed; and what is to be seen then. After it the lake is swept.
 fn finish(world: &mut World, input: &Input) -> Seen {
     let seen = world.live(async |life| {
+        input.serve();
         let server = life.server(Plan::default()).await;
         // A Kinesis that fails goes on failing.
         server.insist(&input.definitions()).await;

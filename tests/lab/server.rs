@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 /// How often something that is waited for is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
-/// Longer than any back-off. A guard, not a measurement.
+/// Longer than any back-off, in virtual time. A guard, not a measurement.
 const DEADLINE: Duration = Duration::from_secs(300);
 
 pub struct Server {

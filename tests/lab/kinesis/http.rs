@@ -11,7 +11,6 @@ use axum::response::{IntoResponse, Response};
 use futures::stream;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::faults::{Action, Fault};
@@ -19,13 +18,10 @@ use super::service::{Answer, Refusal, Service};
 
 const CONTENT_TYPE: [(&str, &str); 1] = [("content-type", "application/x-amz-json-1.1")];
 
-/// Serves until nobody holds the other end of `stopped`.
-pub async fn serve(listener: TcpListener, service: Arc<Service>, stopped: oneshot::Receiver<()>) {
+pub async fn serve(listener: std::net::TcpListener, service: Arc<Service>) {
+    let listener = TcpListener::from_std(listener).expect("a socket can be shared");
     let router = Router::new().fallback(handle).with_state(service);
-    tokio::select! {
-        ended = async { axum::serve(listener, router).await } => ended.expect("the service accepts connections"),
-        _ = stopped => {}
-    }
+    axum::serve(listener, router).await.expect("the service accepts connections");
 }
 
 async fn handle(State(service): State<Arc<Service>>, headers: HeaderMap, body: Bytes) -> Response {

@@ -7,7 +7,7 @@
 //! - `service`: the answers, `wire`: how they are written, `faults`: which of them fail.
 //! - `http`: requests in, answers out.
 //!
-//! It outlives the servers that read it: it has a thread of its own.
+//! It outlives the servers that read it, and answers within each life: its time is that of the life.
 
 mod faults;
 mod http;
@@ -18,14 +18,11 @@ mod stages;
 mod wire;
 
 use std::collections::BTreeMap;
+use std::net::TcpListener;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use lakewire::model::{PartitionId, PartitionState, Position, Positions};
 use parking_lot::Mutex;
-use tokio::net::TcpListener;
-use tokio::runtime::Builder;
-use tokio::sync::oneshot;
 
 use super::case::Story;
 use faults::Draws;
@@ -37,40 +34,40 @@ pub use plan::Plan;
 
 const STREAMS: [&str; 2] = ["pops-eu", "pops-us"];
 
-/// Runs until it is dropped.
 pub struct Kinesis {
     plan: Plan,
-    endpoint: String,
+    listener: TcpListener,
     service: Arc<Service>,
-    /// Nothing is ever sent: that it is gone is enough.
-    running: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Kinesis {
-    pub fn start(plan: Plan, story: &Story) -> Kinesis {
+    /// Listens; `serve` answers.
+    pub fn new(plan: Plan, story: &Story) -> Kinesis {
         let mut streams: Vec<_> = STREAMS[..plan.streams as usize].iter().map(|name| Stream::new(name, plan.shards)).collect();
         let stages = Stages::begin(&plan, story, &mut streams);
         let draws = Draws::new(plan.seed, plan.rates);
         let service = Arc::new(Service { draws, page_max: plan.page_max, state: Mutex::new(State { streams, stages }) });
-        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port is free");
-        let endpoint = format!("http://{}", listener.local_addr().expect("a bound socket has an address"));
-        let (running, stopped) = oneshot::channel();
-        let served = service.clone();
-        let thread = std::thread::spawn(move || runtime.block_on(http::serve(listener, served, stopped)));
-        Kinesis { plan, endpoint, service, running: Some(running), thread: Some(thread) }
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        listener.set_nonblocking(true).expect("a socket can be asked without waiting");
+        Kinesis { plan, listener, service }
+    }
+
+    /// Answers from now on, until the runtime that this is called in ends.
+    pub fn serve(&self) {
+        let listener = self.listener.try_clone().expect("a socket can be shared");
+        tokio::spawn(http::serve(listener, self.service.clone()));
     }
 
     /// Makes the source `sent` of all streams, unless it is there. What the views name is declared: the service may fail for as long as the
     /// statement looks for columns.
     pub fn definition(&self) -> String {
-        let Kinesis { plan, endpoint, .. } = self;
+        let Kinesis { plan, listener, .. } = self;
+        let address = listener.local_addr().expect("a bound socket has an address");
         let streams = STREAMS[..plan.streams as usize].join(", ");
         format!(
             "CREATE SECRET IF NOT EXISTS kinesis_key AS 'not a real key'; \
              CREATE SOURCE IF NOT EXISTS sent (event_id text, event_type text) WITH (connector = 'kinesis', stream = '{streams}', \
-                 region = 'eu-central-1', endpoint = '{endpoint}', access_key_id = 'AKIA', secret_access_key = SECRET kinesis_key, \
+                 region = 'eu-central-1', endpoint = 'http://{address}', access_key_id = 'AKIA', secret_access_key = SECRET kinesis_key, \
                  schema = 'evolve', start = 'earliest', poll_interval = '{}ms')",
             plan.poll_interval_ms
         )
@@ -86,16 +83,6 @@ impl Kinesis {
     pub fn parents(&self) -> BTreeMap<PartitionId, Vec<PartitionId>> {
         let state = self.service.state.lock();
         shards(&state.streams).map(|(stream, shard)| (partition(stream, shard), parents(stream, shard))).collect()
-    }
-}
-
-impl Drop for Kinesis {
-    fn drop(&mut self) {
-        self.running = None;
-        if let Some(thread) = self.thread.take() {
-            // If it panicked, those who read it have said so.
-            let _ = thread.join();
-        }
     }
 }
 

@@ -38,7 +38,7 @@ impl Plan {
         }
     }
 
-    /// One stream of 200 shards. A read of all of them takes about a second: that much is to be signed, sent and understood. Each job lists
+    /// One stream of 200 shards. To read all of them once is much to sign, to send and to understand, so that it is not done often. Each job lists
     /// all shards whenever one ends, so listings cannot fail often.
     pub fn of_two_hundred_shards(dice: &mut Dice) -> Plan {
         Plan {
