@@ -10,6 +10,7 @@
 
 mod arena;
 mod arrangement;
+mod by_time;
 mod encoder;
 mod explain;
 mod interner;

@@ -1,11 +1,12 @@
 //! A set of rows that only grows: what DISTINCT remembers of rows that only come. Rows lie as strings of arrow's row format, each once. Rows with
 //! a time can be forgotten when it is past.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 
+use super::by_time::ByTime;
 use super::encoder::Encoder;
 use super::interner::{Interned, Interner, Number};
 use super::operators::as_integers;
@@ -21,13 +22,13 @@ pub struct Seen {
     unsaved: Vec<Number>,
     /// The column that says when a row may be forgotten.
     time: Option<usize>,
-    by_time: BTreeMap<i64, Vec<Number>>,
+    by_time: ByTime,
 }
 
 impl Seen {
     pub fn new(schema: SchemaRef, time: Option<usize>) -> Result<Seen> {
         let encoder = Encoder::of_keys(&schema, (0..schema.fields().len()).collect())?;
-        Ok(Seen { schema, encoder, strings: Interner::default(), unsaved: vec![], time, by_time: BTreeMap::new() })
+        Ok(Seen { schema, encoder, strings: Interner::default(), unsaved: vec![], time, by_time: ByTime::default() })
     }
 
     /// Takes rows in. Returns which of them are new, the first of its kind each, in order.
@@ -39,10 +40,7 @@ impl Seen {
 
     /// Forgets the rows whose time is before this. One without a time stays.
     pub fn forget_before(&mut self, bound: i64) {
-        let mut forgotten = HashSet::new();
-        while let Some(past) = self.by_time.first_entry().filter(|entry| *entry.key() < bound) {
-            forgotten.extend(past.remove());
-        }
+        let forgotten: HashSet<Number> = self.by_time.take_before(bound).into_iter().collect();
         if !forgotten.is_empty() {
             self.unsaved.retain(|number| !forgotten.contains(number));
             forgotten.into_iter().for_each(|number| self.strings.remove(number));
@@ -54,7 +52,7 @@ impl Seen {
         if let Some(time) = self.time {
             let times = as_integers(&columns[time])?;
             for row in interned.new.iter().filter(|row| times.is_valid(**row)) {
-                self.by_time.entry(times.value(*row)).or_default().push(interned.numbers[*row]);
+                self.by_time.push(times.value(*row), interned.numbers[*row]);
             }
         }
         Ok(interned)
@@ -94,9 +92,7 @@ impl State for Seen {
     }
 
     fn bytes(&self) -> usize {
-        let times: usize =
-            self.by_time.values().map(|numbers| numbers.capacity() * size_of::<Number>() + size_of::<(i64, Vec<Number>)>()).sum();
-        self.strings.bytes() + self.unsaved.capacity() * size_of::<Number>() + times
+        self.strings.bytes() + self.unsaved.capacity() * size_of::<Number>() + self.by_time.bytes()
     }
 }
 

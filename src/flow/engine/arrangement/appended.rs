@@ -25,8 +25,8 @@ const FORGOTTEN_MAX: Number = 1 << 31;
 
 pub struct Appended {
     schema: SchemaRef,
-    /// The column that says when a row may be forgotten.
-    time: Option<usize>,
+    /// What says when a row may be forgotten.
+    time: Option<Time>,
     chunks: VecDeque<Chunk>,
     /// The first row that is not forgotten.
     first: Number,
@@ -38,6 +38,13 @@ pub struct Appended {
     bytes: usize,
 }
 
+/// The time of rows: a column, and the one that it is computed from. Where that is null, a row meets nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Time {
+    pub column: usize,
+    pub of: usize,
+}
+
 struct Chunk {
     rows: RecordBatch,
     /// The number of its first row.
@@ -47,7 +54,7 @@ struct Chunk {
 }
 
 impl Appended {
-    pub fn new(schema: SchemaRef, time: Option<usize>) -> Appended {
+    pub fn new(schema: SchemaRef, time: Option<Time>) -> Appended {
         Appended { schema, time, chunks: VecDeque::new(), first: 0, next: VecDeque::new(), unsaved: 0, bytes: 0 }
     }
 
@@ -204,10 +211,14 @@ impl Appended {
         Ok(())
     }
 
-    /// A row without a time meets nothing, and may be forgotten at once.
+    /// A row that meets nothing may be forgotten at once. A time that could not be computed, for it is too far away, does not come.
     fn latest(&self, rows: &RecordBatch) -> Result<i64> {
         let Some(time) = self.time else { return Ok(i64::MAX) };
-        Ok(max(&as_integers(rows.column(time))?).unwrap_or(i64::MIN))
+        let times = rows.column(time.column);
+        match times.null_count() > rows.column(time.of).null_count() {
+            true => Ok(i64::MAX),
+            false => Ok(max(&as_integers(times)?).unwrap_or(i64::MIN)),
+        }
     }
 
     fn joined(&self, parts: &[RecordBatch]) -> Result<RecordBatch> {

@@ -19,6 +19,8 @@ use crate::model::Changes;
 use appended::Appended;
 use counted::Counted;
 
+pub use appended::Time;
+
 const NONE: Number = Number::MAX;
 
 pub struct Arrangement {
@@ -71,8 +73,8 @@ impl Arrangement {
         Arrangement::with(rows, schema, key)
     }
 
-    /// Of rows that only come and can be forgotten when the time in this column is past.
-    pub fn passing(schema: SchemaRef, key: Vec<usize>, time: usize) -> Result<Arrangement> {
+    /// Of rows that only come and can be forgotten when their time is past.
+    pub fn passing(schema: SchemaRef, key: Vec<usize>, time: Time) -> Result<Arrangement> {
         Arrangement::with(Rows::Appended(Appended::new(schema.clone(), Some(time))), schema, key)
     }
 

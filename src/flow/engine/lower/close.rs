@@ -52,17 +52,20 @@ impl Lowering<'_> {
         input: usize,
     ) -> Result<usize> {
         let title = format!("Aggregate {} when a window closes", list(&aggregate.aggr_expr));
-        let key = places(below, group)?;
+        let (key, name) = (places(below, group)?, words(&aggregate.group_expr[closing]));
         let running = self.linear(aggregate, below.schema(), input, &key)?;
         if let Some(aggregates) = running.filter(|aggregates| aggregates.iter().all(|aggregate| aggregate.values.is_none())) {
             let schema = nullable(aggregate.schema.as_arrow());
+            let (bounds, time_type) =
+                self.closes.as_ref().map(|closes| (closes.bounds.clone(), closes.time_type.clone())).ok_or_else(nothing_closes)?;
+            let input = self.in_time(input, key[closing], bounds, &time_type, &name)?;
             let time = KeyTime { column: closing, bound: self.closing_bound()? };
             let operator = Box::new(ClosingGroups::new(&self.nodes[input].schema, key, aggregates, schema.clone(), time)?);
             let unique = Some((0..group.len()).collect());
-            let kept = "a running result per group of the open windows; a late row, whose window has closed, is left out and counted";
+            let kept = "a running result per group of the open windows";
             return Ok(self.add(New { operator, inputs: vec![input], schema, arrival: Arrival::AppendOnly, unique, title, kept }));
         }
-        let waiting = self.wait(input, below, &group[closing], &words(&aggregate.group_expr[closing]))?;
+        let waiting = self.wait(input, below, &group[closing], &name)?;
         let group: Vec<Expr> = group.iter().cloned().map(Expr::Column).collect();
         let whole = |leaf| Aggregate::try_new(Arc::new(leaf), group, aggregate.aggr_expr.clone());
         let windows =
@@ -71,7 +74,7 @@ impl Lowering<'_> {
     }
 
     fn closing_bound(&self) -> Result<Bound> {
-        let closes = self.closes.as_ref().ok_or_else(|| Error::internal("windows that nothing closes"))?;
+        let closes = self.closes.as_ref().ok_or_else(nothing_closes)?;
         self.watermark_bound(closes.bounds.clone(), &closes.time_type)
     }
 
@@ -218,6 +221,10 @@ fn rebuilt(plan: &LogicalPlan, aggregate: &Aggregate, given: LogicalPlan) -> Res
     let [input] = plan.inputs()[..] else { return Err(Error::internal("a node above windows has one input")) };
     let input = rebuilt(input, aggregate, given)?;
     Ok(plan.with_new_exprs(plan.expressions(), vec![input])?)
+}
+
+fn nothing_closes() -> Error {
+    Error::internal("windows that nothing closes")
 }
 
 fn refused(detail: &str) -> Error {

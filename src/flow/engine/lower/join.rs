@@ -7,6 +7,7 @@ use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, col, lit};
 
 use super::computed::{places, with_columns};
+use super::meeting::Closes;
 use super::past::Passing;
 use super::{Lowering, New};
 use crate::catalog::Emit;
@@ -25,14 +26,13 @@ impl Lowering<'_> {
         let [left_closes, right_closes] = self.closes.as_ref().map_or([None, None], |closes| closes.of(join));
         let (left_plan, left_key) = with_columns(&join.left, &left_keys, "__left_key")?;
         let (right_plan, right_key) = with_columns(&join.right, &right_keys, "__right_key")?;
-        let (left_plan, left_closes) = with_columns(&left_plan, left_closes.as_slice(), "__left_closes")?;
-        let (right_plan, right_closes) = with_columns(&right_plan, right_closes.as_slice(), "__right_closes")?;
+        let (left_plan, left_time) = Closes::timed(&left_plan, left_closes, "__left_closes")?;
+        let (right_plan, right_time) = Closes::timed(&right_plan, right_closes, "__right_closes")?;
         let (left_key, right_key) = (places(&left_plan, &left_key)?, places(&right_plan, &right_key)?);
         let inputs = [self.lower(&left_plan).await?, self.lower(&right_plan).await?];
         let Passing { inputs, horizons } = match join.join_type {
             JoinType::Inner if self.emit == Emit::OnWindowClose => {
-                let closes = [(&left_plan, left_closes.first()), (&right_plan, right_closes.first())];
-                Passing { inputs, horizons: self.closing(closes, inputs)? }
+                Passing { inputs, horizons: self.closing([left_time, right_time], inputs)? }
             }
             JoinType::Inner => self.passing(join, [&left_plan, &right_plan], inputs)?,
             _ => Passing { inputs, horizons: [None, None] },
@@ -41,7 +41,7 @@ impl Lowering<'_> {
         let combined: DFSchemaRef = Arc::new(left_plan.schema().join(right_plan.schema())?);
         let condition = join.filter.as_ref().map(|filter| self.physical(filter, &combined)).transpose()?;
         let (left, right, gives_pairs) = kind(join.join_type);
-        let forgets = left_horizon.is_some() || right_horizon.is_some();
+        let forgets = [left_horizon.is_some(), right_horizon.is_some()];
         let side = |input: usize, plan: &LogicalPlan, key: Vec<usize>, alone: Alone, horizon: Option<Horizon>| SideSpec {
             schema: self.nodes[input].schema.clone(),
             arrival: self.nodes[input].arrival,
@@ -64,10 +64,17 @@ impl Lowering<'_> {
             JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi => self.arrival_of(&inputs),
             _ => Arrival::Changing,
         };
-        let kept = match has_key {
-            _ if forgets => "both sides, as long as they can meet rows that come; a change costs the rows that match it",
-            true => "both sides by key; a change costs the rows that match it",
-            false => "both sides without a key; a change costs all rows of the other side",
+        let kept = match (forgets, self.emit, has_key) {
+            ([false, false], _, true) => "both sides by key; a change costs the rows that match it",
+            ([false, false], _, false) => "both sides without a key; a change costs all rows of the other side",
+            ([true, true], Emit::OnWindowClose, _) => {
+                "both sides, as long as they can be in an open window; a change costs the rows that match it"
+            }
+            ([true, true], Emit::OnChange, _) => {
+                "both sides, as long as they can meet rows that come; a change costs the rows that match it"
+            }
+            ([true, false], _, _) => "the first as long as it is of use, all of the second; a change costs the rows that match it",
+            ([false, true], _, _) => "all of the first, the second as long as it is of use; a change costs the rows that match it",
         };
         let unique = match join.join_type {
             JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => self.nodes[inputs[0]].unique.clone(),

@@ -9,8 +9,10 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, Join, JoinType, LogicalPlan};
 
 use super::bounds::{Bounds, keeps_order_of, replaced};
+use super::computed::with_columns;
 use super::reach::{comparisons, moved, reach_of};
 use crate::error::Result;
+use crate::flow::engine::arrangement::Time;
 
 /// A join, and what is never before the window that a pair of it is in: an expression over the columns of each side, where there is one.
 pub struct Meeting {
@@ -30,6 +32,14 @@ impl Closes {
     pub fn of(&self, join: &Join) -> [Option<Expr>; 2] {
         let meeting = self.meetings.iter().find(|meeting| meeting.join == *join);
         meeting.map_or([None, None], |meeting| meeting.closes.clone())
+    }
+
+    /// The side of a join with a column for what closes its rows, and where that is.
+    pub fn timed(side: &LogicalPlan, closes: Option<Expr>, name: &str) -> Result<(LogicalPlan, Option<Time>)> {
+        let (plan, columns) = with_columns(side, closes.as_slice(), name)?;
+        let (Some(column), Some(of)) = (columns.first(), closes.as_ref().and_then(ordered_column)) else { return Ok((plan, None)) };
+        let time = Time { column: plan.schema().index_of_column(column)?, of: plan.schema().index_of_column(&of)? };
+        Ok((plan, Some(time)))
     }
 }
 

@@ -13,6 +13,7 @@ use super::{Lowering, New};
 use crate::catalog::Emit;
 use crate::error::Result;
 use crate::flow::engine::Delivery;
+use crate::flow::engine::arrangement::Time;
 use crate::flow::engine::operators::{Bound, Horizon, InTime, KeyTime, now_schema};
 use crate::flow::engine::relation::Arrival;
 
@@ -52,9 +53,10 @@ impl Lowering<'_> {
             let Some((reach, bound)) = conditions.iter().find_map(|condition| self.reach(condition, this, other)) else { continue };
             let place = other.schema().index_of_column(&reach.other)?;
             let time_type = this.schema().data_type(&reach.this)?.clone();
-            passing.inputs[1 - side] = self.in_time(passing.inputs[1 - side], place, bound.clone(), &time_type)?;
+            passing.inputs[1 - side] = self.in_time(passing.inputs[1 - side], place, bound.clone(), &time_type, reach.other.name())?;
+            let column = this.schema().index_of_column(&reach.this)?;
             passing.horizons[side] = Some(Horizon {
-                time: this.schema().index_of_column(&reach.this)?,
+                time: Time { column, of: column },
                 reach: in_units(reach.nanoseconds, &time_type),
                 bound: self.watermark_bound(bound, &time_type)?,
             });
@@ -64,20 +66,16 @@ impl Lowering<'_> {
 
     /// Of a join below windows that close: until when rows of each side can be in one that is open. A row that is late for the watermark, but not
     /// for its window, still meets what it should.
-    pub(super) fn closing(&self, closes: [(&LogicalPlan, Option<&Column>); 2], inputs: [usize; 2]) -> Result<[Option<Horizon>; 2]> {
+    pub(super) fn closing(&self, closes: [Option<Time>; 2], inputs: [usize; 2]) -> Result<[Option<Horizon>; 2]> {
         let only_come = inputs.iter().all(|input| self.nodes[*input].arrival == Arrival::AppendOnly);
         let Some(closing) = self.closes.as_ref().filter(|_| only_come) else { return Ok([None, None]) };
-        let horizon = |(plan, column): (&LogicalPlan, Option<&Column>)| -> Result<Option<Horizon>> {
-            let Some(column) = column else { return Ok(None) };
-            let time = plan.schema().index_of_column(column)?;
-            if *plan.schema().field(time).data_type() != closing.time_type {
-                return Ok(None);
-            }
-            let bound = self.watermark_bound(closing.bounds.clone(), &closing.time_type)?;
-            Ok(Some(Horizon { time, reach: 0, bound }))
+        let horizon = |(time, input): (Option<Time>, usize)| -> Result<Option<Horizon>> {
+            let is_comparable = |time: &Time| *self.nodes[input].schema.field(time.column).data_type() == closing.time_type;
+            let Some(time) = time.filter(is_comparable) else { return Ok(None) };
+            Ok(Some(Horizon { time, reach: 0, bound: self.watermark_bound(closing.bounds.clone(), &closing.time_type)? }))
         };
-        let [left, right] = closes;
-        Ok([horizon(left)?, horizon(right)?])
+        let ([left, right], [left_input, right_input]) = (closes, inputs);
+        Ok([horizon((left, left_input))?, horizon((right, right_input))?])
     }
 
     /// Which column of a key is a time that passes, and the input without rows that come when it has.
@@ -94,7 +92,7 @@ impl Lowering<'_> {
         for (column, name) in key.iter().enumerate() {
             let time_type = below.schema().data_type(name)?.clone();
             if let Some(bounds) = bounds(below, below.schema().index_of_column(name)?, self.relations).filter(|_| is_time(&time_type)) {
-                let input = self.in_time(input, places[column], bounds.clone(), &time_type)?;
+                let input = self.in_time(input, places[column], bounds.clone(), &time_type, name.name())?;
                 let bound = self.watermark_bound(bounds, &time_type)?;
                 return Ok((input, Some(KeyTime { column, bound })));
             }
@@ -110,10 +108,10 @@ impl Lowering<'_> {
         is_comparable.then_some((reach, bounds))
     }
 
-    fn in_time(&mut self, input: usize, column: usize, bounds: Bounds, time_type: &DataType) -> Result<usize> {
+    pub(super) fn in_time(&mut self, input: usize, column: usize, bounds: Bounds, time_type: &DataType, name: &str) -> Result<usize> {
         let bound = self.watermark_bound(bounds, time_type)?;
         let (schema, unique) = (self.nodes[input].schema.clone(), self.nodes[input].unique.clone());
-        let title = format!("Rows whose {} is in time", schema.field(column).name());
+        let title = format!("Rows whose {name} is in time");
         let kept = "nothing: a row that comes later than the watermark allows is left out and counted";
         let operator = Box::new(InTime::new(column, bound));
         Ok(self.add(New { operator, inputs: vec![input], schema, arrival: Arrival::AppendOnly, unique, title, kept }))

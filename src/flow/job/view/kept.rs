@@ -227,7 +227,7 @@ fn shown(changes: &Changes, schema: &SchemaRef) -> Result<Changes> {
 }
 
 /// To be changed when an operator means something else by what it saves under the same name and columns.
-const STATE_FORMAT: u32 = 1;
+const STATE_FORMAT: u32 = 2;
 
 /// The same for dataflows that can take in each other's state: those of one query that are kept in the same way and save the same things.
 fn fingerprint(query: &str, dataflow: &mut Dataflow, schema: &SchemaRef) -> String {

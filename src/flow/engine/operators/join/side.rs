@@ -5,7 +5,7 @@ use arrow::datatypes::SchemaRef;
 use super::super::Moment;
 use super::super::bound::Bound;
 use crate::error::Result;
-use crate::flow::engine::arrangement::Arrangement;
+use crate::flow::engine::arrangement::{Arrangement, Time};
 use crate::flow::engine::relation::Arrival;
 
 /// What a side gives by itself.
@@ -34,10 +34,9 @@ pub struct SideSpec {
     pub horizon: Option<Horizon>,
 }
 
-/// No row will come on the other side that a row could meet, once the bound has passed the row's time by so much.
+/// A row is of no more use once the bound has passed its time by so much: whatever it could meet comes too late, or comes to nothing.
 pub struct Horizon {
-    /// The column of the time.
-    pub time: usize,
+    pub time: Time,
     /// In units of the time's type.
     pub reach: i64,
     pub bound: Bound,

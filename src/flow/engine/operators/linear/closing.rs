@@ -1,69 +1,55 @@
 //! Groups with a time in their key, of rows that only come: each is given once, when its time is past, and then forgotten.
 
-use std::collections::BTreeMap;
-
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::compute::is_not_null;
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 
 use super::super::bound::{Bound, as_integers};
 use super::super::distinct_on::KeyTime;
-use super::super::passed::Passed;
 use super::super::{Moment, Operator};
+use super::Aggregate;
 use super::groups::Groups;
-use super::{Aggregate, Values};
 use crate::error::Result;
+use crate::flow::engine::by_time::ByTime;
 use crate::flow::engine::interner::Number;
 use crate::flow::engine::state::State;
 use crate::model::Changes;
 
 pub struct ClosingGroups {
-    groups: Groups,
-    /// The time's place in the key, and in the input.
+    open: TimedGroups,
+    /// The column of the time in the input.
     time: usize,
-    input_time: usize,
     bound: Bound,
-    /// The bound of the last tick.
-    passed: Passed,
-    by_time: BTreeMap<i64, Vec<Number>>,
+}
+
+/// The groups that were not given yet.
+struct TimedGroups {
+    groups: Groups,
+    /// The column of the time in the key.
+    time: usize,
+    by_time: ByTime,
     /// `by_time` is not saved.
     was_restored: bool,
-    /// By aggregate: nothing.
-    values: Vec<Option<Values>>,
-    late_rows: u64,
 }
 
 impl ClosingGroups {
-    /// Groups rows by the columns `key` of the input, of which one is a time. None of the aggregates keeps values. The result has the key and then a
-    /// column for each aggregate, as `schema` says.
+    /// Groups rows by the columns `key` of the input, of which one is a time. No row comes whose group was given. None of the aggregates keeps values.
+    /// The result has the key and then a column for each aggregate, as `schema` says.
     pub fn new(input: &Schema, key: Vec<usize>, aggregates: Vec<Aggregate>, schema: SchemaRef, time: KeyTime) -> Result<ClosingGroups> {
-        Ok(ClosingGroups {
-            input_time: key[time.column],
-            time: time.column,
-            bound: time.bound,
-            values: aggregates.iter().map(|_| None).collect(),
-            groups: Groups::new(input, key, aggregates, schema)?,
-            passed: Passed::new(),
-            by_time: BTreeMap::new(),
-            was_restored: false,
-            late_rows: 0,
-        })
+        let input_time = key[time.column];
+        let groups = Groups::new(input, key, aggregates, schema)?;
+        let open = TimedGroups { groups, time: time.column, by_time: ByTime::default(), was_restored: false };
+        Ok(ClosingGroups { open, time: input_time, bound: time.bound })
     }
+}
 
-    /// The rows whose group is still to be given. One without a time is in a window that never closes.
-    fn in_time(&mut self, input: &Changes) -> Result<Changes> {
-        let times = as_integers(input.rows().column(self.input_time))?;
-        let is_late = |row: usize| self.passed.last().is_some_and(|passed| times.value(row) < passed);
-        let in_time: BooleanArray = (0..times.len()).map(|row| Some(times.is_valid(row) && !is_late(row))).collect();
-        self.late_rows += (times.len() - times.null_count() - in_time.true_count()) as u64;
-        if in_time.true_count() == input.len() { Ok(input.clone()) } else { input.filter(&in_time) }
-    }
-
+impl TimedGroups {
     fn take_in(&mut self, input: &Changes) -> Result<()> {
         let (numbers, touched) = self.groups.touch(input.rows(), false)?;
         let new = touched.groups.iter().zip(&touched.is_new).filter(|(_, is_new)| **is_new).map(|(group, _)| *group);
         self.expect(&new.collect::<Vec<_>>())?;
-        self.groups.add(input, &numbers, &mut self.values)
+        self.groups.add(input, &numbers, &mut [])
     }
 
     /// Notes when groups close.
@@ -73,21 +59,26 @@ impl ClosingGroups {
         }
         let times = as_integers(&self.groups.keys(groups)?[self.time])?;
         for (group, time) in groups.iter().zip(times.values()) {
-            self.by_time.entry(*time).or_default().push(*group);
+            self.by_time.push(*time, *group);
+        }
+        Ok(())
+    }
+
+    fn expect_what_was_restored(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.was_restored) {
+            self.by_time.clear();
+            self.expect(&self.groups.numbers())?;
         }
         Ok(())
     }
 
     /// Gives the groups whose time is before the bound, and forgets them.
     fn close(&mut self, bound: i64) -> Result<Changes> {
-        let mut closed = vec![];
-        while let Some(past) = self.by_time.first_entry().filter(|entry| *entry.key() < bound) {
-            closed.extend(past.remove());
-        }
+        let closed = self.by_time.take_before(bound);
         if closed.is_empty() {
             return Ok(Changes::empty(self.groups.schema().clone()));
         }
-        let results = self.groups.results(&closed, &self.values)?;
+        let results = self.groups.results(&closed, &[])?;
         let columns: Vec<ArrayRef> = self.groups.keys(&closed)?.into_iter().chain(results).collect();
         closed.into_iter().for_each(|group| self.groups.remove(group));
         Ok(Changes::inserted(RecordBatch::try_new(self.groups.schema().clone(), columns)?))
@@ -98,31 +89,47 @@ impl ClosingGroups {
 impl Operator for ClosingGroups {
     async fn tick(&mut self, inputs: &[Changes], moment: Moment) -> Result<Changes> {
         let [input] = inputs else { unreachable!("an aggregate has one input") };
-        if std::mem::take(&mut self.was_restored) {
-            self.expect(&self.groups.numbers())?;
-        }
+        self.open.expect_what_was_restored()?;
         if !input.is_empty() {
-            let in_time = self.in_time(input)?;
-            self.take_in(&in_time)?;
+            let time = input.rows().column(self.time);
+            // A row without a time is in a window that never closes.
+            let timed = if time.null_count() > 0 { input.filter(&is_not_null(time)?)? } else { input.clone() };
+            self.open.take_in(&timed)?;
         }
-        let bound = self.bound.at(moment)?.max(self.passed.last());
-        self.passed.set(bound);
-        match bound {
-            Some(bound) => self.close(bound),
-            None => Ok(Changes::empty(self.groups.schema().clone())),
+        match self.bound.at(moment)? {
+            Some(bound) => self.open.close(bound),
+            None => Ok(Changes::empty(self.open.groups.schema().clone())),
         }
     }
 
     fn states(&mut self) -> Vec<(String, &mut dyn State)> {
-        vec![("groups".to_string(), &mut self.groups), ("passed".to_string(), &mut self.passed)]
+        vec![("groups".to_string(), &mut self.open)]
+    }
+}
+
+impl State for TimedGroups {
+    fn schema(&self) -> SchemaRef {
+        State::schema(&self.groups)
     }
 
-    fn late_rows(&self) -> u64 {
-        self.late_rows
+    fn take_changes(&mut self) -> Result<Changes> {
+        self.groups.take_changes()
     }
 
-    fn restored(&mut self) {
-        self.by_time.clear();
+    fn everything(&self) -> Result<Changes> {
+        self.groups.everything()
+    }
+
+    fn restore(&mut self, changes: &Changes) -> Result<()> {
         self.was_restored = true;
+        self.groups.restore(changes)
+    }
+
+    fn rows(&self) -> usize {
+        self.groups.rows()
+    }
+
+    fn bytes(&self) -> usize {
+        self.groups.bytes() + self.by_time.bytes()
     }
 }

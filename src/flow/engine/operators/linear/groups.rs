@@ -131,18 +131,19 @@ impl Groups {
         }
     }
 
-    /// Takes in rows, of which `groups` are the groups. `values` has what aggregates know beside sums.
+    /// Takes in rows, of which `groups` are the groups. `values` has what aggregates know beside sums, and is empty if none does.
     pub fn add(&mut self, input: &Changes, groups: &[Number], values: &mut [Option<Values>]) -> Result<()> {
         let weights = input.weights();
         for (group, weight) in groups.iter().zip(weights.values()) {
             self.counts[*group as usize] += weight;
         }
         let keys: Vec<ArrayRef> = self.key.columns().iter().map(|column| input.rows().column(*column).clone()).collect();
-        for (aggregate, values) in self.aggregates.iter_mut().zip(values) {
+        for (number, aggregate) in self.aggregates.iter_mut().enumerate() {
+            let values = values.get_mut(number).and_then(Option::as_mut);
             let arguments = aggregate.arguments.iter().map(|argument| evaluate(argument, input.rows())).collect::<Result<Vec<_>>>()?;
             let counted = counted(&arguments, aggregate.filter.as_ref(), input.rows())?;
             let all = Rows { groups, weights: weights.values(), counted: counted.as_ref() };
-            let distinct = values.as_mut().map(|values| values.add(&keys, &arguments, &all)).transpose()?;
+            let distinct = values.map(|values| values.add(&keys, &arguments, &all)).transpose()?;
             if let Measure::Sum(sum) = &mut aggregate.measure {
                 let weights = distinct.as_deref().unwrap_or(all.weights);
                 sum.add(&arguments, &Rows { weights, ..all })?;
@@ -153,12 +154,12 @@ impl Groups {
 
     /// The results of each aggregate for these groups.
     pub fn results(&self, groups: &[Number], values: &[Option<Values>]) -> Result<Vec<ArrayRef>> {
-        let result = |(aggregate, values): (&Aggregate, &Option<Values>)| match (&aggregate.measure, values) {
+        let result = |(number, aggregate): (usize, &Aggregate)| match (&aggregate.measure, values.get(number).and_then(Option::as_ref)) {
             (Measure::Sum(sum), _) => sum.result(groups),
             (Measure::First, Some(values)) => values.first(groups.iter().map(|group| self.numbers.get(*group))),
             (Measure::First, None) => unreachable!("the first of values is asked for where values are kept"),
         };
-        self.aggregates.iter().zip(values).map(result).collect()
+        self.aggregates.iter().enumerate().map(result).collect()
     }
 
     /// What came and what went. What is the same before and after is left out.
