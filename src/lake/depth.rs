@@ -23,16 +23,10 @@ pub(super) trait Depth: Clone + Send + Sync + 'static {
     /// So deep a look into a snapshot, which is always deep enough.
     fn of_snapshot(snapshot: &Arc<Snapshot>) -> Self;
 
-    /// Of a table that does not exist yet.
-    fn absent() -> Self;
-
     fn of_checkpoint(log: &Log, checkpoint: &Checkpoint) -> impl Future<Output = Result<Self>> + Send;
 
     /// After one more commit.
     fn after(&self, commit: &CommitFile) -> Result<Self>;
-
-    /// With the head of the same version that was followed further.
-    fn with_head(self, head: &Arc<Head>) -> Self;
 }
 
 impl Depth for Arc<Head> {
@@ -52,10 +46,6 @@ impl Depth for Arc<Head> {
         snapshot.head().clone()
     }
 
-    fn absent() -> Arc<Head> {
-        Arc::new(Head::absent())
-    }
-
     async fn of_checkpoint(log: &Log, checkpoint: &Checkpoint) -> Result<Arc<Head>> {
         let objects = log.fetch_table_actions(checkpoint).await?;
         Ok(Arc::new(Head::of_checkpoint(checkpoint.version, &objects)?))
@@ -63,10 +53,6 @@ impl Depth for Arc<Head> {
 
     fn after(&self, commit: &CommitFile) -> Result<Arc<Head>> {
         Head::after(self, commit).map(Arc::new)
-    }
-
-    fn with_head(self, head: &Arc<Head>) -> Arc<Head> {
-        head.clone()
     }
 }
 
@@ -92,10 +78,6 @@ impl Depth for Arc<Snapshot> {
         snapshot.clone()
     }
 
-    fn absent() -> Arc<Snapshot> {
-        Arc::new(Snapshot::absent(Arc::new(Head::absent())))
-    }
-
     async fn of_checkpoint(log: &Log, checkpoint: &Checkpoint) -> Result<Arc<Snapshot>> {
         let (version, files) = (checkpoint.version, log.fetch(checkpoint).await?);
         read_aside(move || Snapshot::of_checkpoint(version, files)).await.map(Arc::new)
@@ -103,9 +85,5 @@ impl Depth for Arc<Snapshot> {
 
     fn after(&self, commit: &CommitFile) -> Result<Arc<Snapshot>> {
         Snapshot::after(self, commit).map(Arc::new)
-    }
-
-    fn with_head(self, head: &Arc<Head>) -> Arc<Snapshot> {
-        Arc::new(Arc::unwrap_or_clone(self).with_head(head.clone()))
     }
 }

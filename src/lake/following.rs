@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use futures::{StreamExt, TryStreamExt};
-use tokio::sync::Mutex;
 
 use super::depth::Depth;
 use super::head::Head;
@@ -52,12 +51,11 @@ impl Table {
 
     /// A head that was the newest at most so long ago. Those who look often share a request.
     pub async fn refresh_head_within(&self, age: TimeDelta) -> Result<Arc<Head>> {
-        self.follow_within(&self.looking, age).await
-    }
-
-    /// The same of a snapshot.
-    pub async fn refresh_within(&self, age: TimeDelta) -> Result<Arc<Snapshot>> {
-        self.follow_within(&self.reading, age).await
+        let _turn = self.looking.lock().await;
+        match self.knowledge.newest().filter(|seen| self.lake.clock().now() - seen.at < age) {
+            Some(fresh) => Ok(fresh.known.head().clone()),
+            None => self.follow().await,
+        }
     }
 
     /// The snapshot of a version that was committed. Reads the log from the checkpoint before it, unless it is the newest that we know.
@@ -77,7 +75,7 @@ impl Table {
         let Some(known) = self.known_that_stands().await? else { return self.load().await };
         match D::of(&known) {
             Some(known) => self.read_on(known).await,
-            None => self.read_on(self.read_up_to(known.head()).await?).await,
+            None => self.read_on(D::of_snapshot(&self.read_up_to(known.head()).await?)).await,
         }
     }
 
@@ -110,15 +108,6 @@ impl Table {
         Error::data("the table's log has a gap")
             .with_state(SqlState::DATA_CORRUPTED)
             .with_detail(format!("version {version} of {} is missing", self.location_url()))
-    }
-
-    async fn follow_within<D: Depth>(&self, turn: &Mutex<()>, age: TimeDelta) -> Result<D> {
-        let _turn = turn.lock().await;
-        let fresh = self.knowledge.newest().filter(|seen| self.lake.clock().now() - seen.at < age);
-        match fresh.and_then(|seen| D::of(&seen.known)) {
-            Some(known) => Ok(known),
-            None => self.follow().await,
-        }
     }
 
     async fn at<D: Depth>(&self, version: i64) -> Result<D> {
@@ -163,15 +152,18 @@ impl Table {
         }
     }
 
-    /// Reads what a head does not know: the files, as of its version, or of the newest checkpoint if that is newer.
-    async fn read_up_to<D: Depth>(&self, head: &Arc<Head>) -> Result<D> {
+    /// Reads what a head does not know: the files, as of its version. A head that is behind the newest checkpoint is brought up first: it says
+    /// more of the last commit than a checkpoint does.
+    async fn read_up_to(&self, head: &Arc<Head>) -> Result<Arc<Snapshot>> {
         let mut listing = self.list().await?;
+        let is_behind = listing.checkpoint.as_ref().is_some_and(|checkpoint| Some(checkpoint.version) > head.version());
+        let head = if is_behind { self.read_on(head.clone()).await? } else { head.clone() };
         listing.commits.retain(|commit| Some(*commit) <= head.version());
-        let read: D = self.read_listed(listing).await?;
-        if read.head().version() != head.version() || read.head().table_id() != head.table_id() {
+        let read: Arc<Snapshot> = self.read_listed(listing).await?;
+        if read.version() != head.version() || read.head().table_id() != head.table_id() {
             return Ok(read);
         }
-        let read = read.with_head(head);
+        let read = Arc::new(Arc::unwrap_or_clone(read).with_head(head));
         self.knowledge.deepen(&read);
         Ok(read)
     }
@@ -191,9 +183,11 @@ impl Table {
                         true => (read, missed, has_begun_anew) = (self.read_listed(self.list().await?).await?, None, true),
                         false => self.knowledge.forget(&seen.known),
                     },
-                    // Somebody was faster by a commit, which is yet to be read, or need not be.
+                    // Somebody was faster by a commit, which is yet to be read, or need not be; or knows the files of an older version, from which
+                    // all go on.
                     Some(seen) => match D::of(&seen.known) {
-                        Some(further) => return Ok(further),
+                        Some(further) if further.head().version() > read.head().version() => return Ok(further),
+                        Some(with_files) => read = with_files,
                         None => missed = Some(next),
                     },
                     None => {}
@@ -212,7 +206,7 @@ impl Table {
         let Listing { checkpoint, commits, .. } = listing;
         let mut read = match checkpoint {
             Some(checkpoint) => D::of_checkpoint(&self.log, &checkpoint).await?,
-            None => D::absent(),
+            None => D::of_snapshot(&Arc::new(Snapshot::absent(Arc::new(Head::absent())))),
         };
         let mut bodies = futures::stream::iter(commits).map(|version| self.log.read(version)).buffered(COMMITS_IN_FLIGHT);
         while let Some(commit) = bodies.try_next().await? {

@@ -60,39 +60,49 @@ impl Knowledge {
         self.versions.subscribe()
     }
 
-    /// Learns what somebody has read up to the end of the log. Never goes back: false if more commits are known.
+    /// Learns what somebody has read up to the end of the log. Never goes back: false if more commits are known, or files that would be lost.
     pub fn learn(&self, read: impl Depth, now: DateTime<Utc>) -> bool {
-        self.put(&mut self.newest.write(), read, now)
+        let mut newest = self.newest.write();
+        let version = read.head().version();
+        let before = newest.as_ref().map(|seen| &seen.known);
+        let known = match (before, read.known()) {
+            (Some(before), _) if before.head().version() > version => return false,
+            (Some(before @ Known::Snapshot(_)), _) if before.head().version() == version => before.clone(),
+            (Some(Known::Snapshot(_)), Known::Head(_)) => return false,
+            (_, read) => read,
+        };
+        *newest = Some(Seen { known, at: now });
+        self.versions.send_if_modified(|newest| std::mem::replace(newest, version) != version);
+        true
     }
 
-    /// Learns more of the version that is the newest known, which need not be the end of the log. Of an older one there is nothing to learn.
-    pub fn deepen(&self, read: &impl Depth) {
+    /// Learns the files of the version that is the newest known, which need not be the end of the log. Of an older one there is nothing to learn.
+    pub fn deepen(&self, read: &Arc<Snapshot>) {
         if let Some(Seen { known: known @ Known::Head(_), .. }) = &mut *self.newest.write()
-            && known.head().version() == read.head().version()
+            && known.head().version() == read.version()
             && known.head().table_id() == read.head().table_id()
         {
-            *known = read.clone().known();
+            *known = Known::Snapshot(read.clone());
         }
     }
 
     /// Takes in the commit that follows `before`, for the one who stands there and for all: files that are known go on with a head alone.
     /// Whoever was overtaken may come out further on.
     pub fn take_in<D: Depth>(&self, before: &D, commit: &CommitFile, now: DateTime<Utc>) -> Result<D> {
-        let mut newest = self.newest.write();
         let version = before.head().version();
-        let known = newest.as_ref().map(|seen| &seen.known);
-        if let Some(further) = known.filter(|known| known.head().version() > version).and_then(D::of) {
+        let known = self.newest().map(|seen| seen.known);
+        if let Some(further) = known.as_ref().filter(|known| known.head().version() > version).and_then(D::of) {
             return Ok(further);
         }
         match known {
             Some(Known::Snapshot(snapshot)) if snapshot.version() == version => {
                 let after = snapshot.after(commit)?;
-                self.put(&mut newest, after.clone(), now);
+                self.learn(after.clone(), now);
                 Ok(D::of_snapshot(&after))
             }
             _ => {
                 let after = before.after(commit)?;
-                self.put(&mut newest, after.clone(), now);
+                self.learn(after.clone(), now);
                 Ok(after)
             }
         }
@@ -102,18 +112,5 @@ impl Knowledge {
     pub fn forget(&self, gone: &Known) {
         let mut newest = self.newest.write();
         newest.take_if(|seen| Arc::ptr_eq(seen.known.head(), gone.head()));
-    }
-
-    fn put(&self, newest: &mut Option<Seen>, read: impl Depth, now: DateTime<Utc>) -> bool {
-        let version = read.head().version();
-        let before = newest.as_ref().map(|seen| &seen.known);
-        let known = match before {
-            Some(known) if known.head().version() > version => return false,
-            Some(known @ Known::Snapshot(_)) if known.head().version() == version => known.clone(),
-            _ => read.known(),
-        };
-        *newest = Some(Seen { known, at: now });
-        self.versions.send_if_modified(|newest| std::mem::replace(newest, version) != version);
-        true
     }
 }

@@ -19,8 +19,9 @@ pub fn keys(filters: &[Expr], key: &[usize], schema: &SchemaRef) -> Result<Optio
     let (mut columns, mut values, mut count) = (vec![], vec![], 1);
     for column in key {
         let field = schema.field(*column);
-        let found = filters.iter().find_map(|filter| wanted(filter, field.name()));
-        let Some(found) = found.filter(|found| found.iter().all(|value| value.data_type() == *field.data_type())) else { break };
+        let fits = |found: &Vec<ScalarValue>| found.iter().all(|value| value.data_type() == *field.data_type());
+        let found = filters.iter().filter_map(|filter| wanted(filter, field.name()).filter(fits)).min_by_key(Vec::len);
+        let Some(found) = found else { break };
         if count * found.len() > KEYS_MAX || found.is_empty() || !Keys::allow(field.data_type()) {
             break;
         }

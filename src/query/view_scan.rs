@@ -10,7 +10,7 @@ use datafusion::common::{Statistics, internal_err};
 use datafusion::error::Result;
 use datafusion::execution::TaskContext;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, SchedulingType};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
@@ -50,8 +50,7 @@ impl ViewScan {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        let properties = Arc::new(properties.with_scheduling_type(SchedulingType::Cooperative));
-        Ok(ViewScan { name, version, columns, keys, limit, properties })
+        Ok(ViewScan { name, version, columns, keys, limit, properties: Arc::new(properties) })
     }
 
     fn chunks(&self, partition: usize) -> Vec<Arc<Chunk>> {
@@ -70,7 +69,7 @@ impl DisplayAs for ViewScan {
     fn fmt_as(&self, _t: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ViewScan: {}", self.name)?;
         match &self.keys {
-            Some(keys) => write!(f, ", {} keys of ({}) are looked up", keys.count(), self.key_names().join(", ")),
+            Some(keys) => write!(f, ", looks up {} of ({})", keys.count(), self.key_names().join(", ")),
             None => write!(f, ", {} rows in {} chunks", self.version.rows, self.version.chunks().len()),
         }
     }

@@ -131,7 +131,7 @@ impl Ordered {
     /// Rows that came and went again cancel, before they are many more than what is left of them.
     fn shorten_log(&mut self) -> Result<()> {
         if self.logged + self.dropped.len() > self.logged_max {
-            let shortened = self.take_changes()?.consolidated()?;
+            let shortened = self.take_changes()?;
             self.logged = shortened.len();
             self.logged_max = LOGGED_MIN.max(2 * shortened.len());
             self.log.push(shortened);

@@ -48,7 +48,7 @@ impl Program {
         Program::over(state, leaves, &[], build).await
     }
 
-    /// The same over one leaf whose rows come in this order: the plan sorts them no more, and what ties in its own order stays as it is.
+    /// The same over one leaf whose rows `run` sorts by this first: the plan sorts them no more, and what ties in its own order stays as it is.
     pub async fn in_order(
         state: &SessionState,
         leaf: DFSchemaRef,

@@ -1,6 +1,6 @@
 //! The Delta log: `_delta_log/<version, 20 digits>.json`, one object per commit, and now and then a checkpoint that sums up all before it.
 //!
-//! Reading and writing the objects, no more: what they mean together is `Snapshot`. Only a checkpoint is made here, of what is in the log, for
+//! Reading and writing the objects, no more: what they mean together is `Head` and `Snapshot`. Only a checkpoint is made here, of what is in the log, for
 //! a snapshot does not know all that a checkpoint must keep.
 
 pub mod action;

@@ -1,6 +1,6 @@
 //! What is constant is computed before the optimizer would, which lets it wrap around.
 
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, LogicalPlan, Operator};
@@ -31,11 +31,20 @@ impl OptimizerRule for CheckedConstants {
 
 /// Arithmetic on constants. Operands that are arithmetic themselves were looked at before: they are not constant, or not integers.
 fn is_foldable(expression: &Expr) -> bool {
-    let is_constant = |operand: &Expr| match operand {
-        Expr::Literal(..) => true,
-        other => !is_arithmetic(other) && !other.any_column_refs(),
-    };
+    let is_constant = |operand: &Expr| !is_arithmetic(operand) && !operand.exists(|part| Ok(varies(part))).unwrap_or(true);
     operands(expression).is_some_and(|(_, left, right)| is_constant(right) && left.is_none_or(is_constant))
+}
+
+/// What need not have one value for all rows, or is not known before they are read.
+fn varies(part: &Expr) -> bool {
+    match part {
+        Expr::Literal(..) => false,
+        Expr::Column(_) | Expr::OuterReferenceColumn(..) | Expr::Placeholder(_) | Expr::AggregateFunction(_) | Expr::WindowFunction(_) => {
+            true
+        }
+        Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_) => true,
+        other => other.is_volatile_node(),
+    }
 }
 
 fn fold(expression: Expr) -> Result<Transformed<Expr>> {

@@ -147,3 +147,18 @@ fn long_sums_are_planned_in_time() {
     // Of a server's threads.
     std::thread::Builder::new().stack_size(64 << 20).spawn(run).unwrap().join().unwrap();
 }
+
+#[tokio::test]
+async fn what_varies_stays_an_operator_until_the_plan_is_physical() {
+    let context = context(&[1, 2]);
+    for sql in [
+        "SELECT random()::bigint + 1 FROM t",
+        "SELECT a FROM t WHERE EXISTS (SELECT 1 FROM t u WHERE u.a = t.a + 1)",
+        "SELECT (SELECT max(u.a) FROM t u WHERE u.a < t.a) + 1 FROM t",
+        "SELECT a FROM t WHERE a = $1 + 1",
+    ] {
+        let plan = context.sql(sql).await.unwrap().into_optimized_plan().unwrap();
+        let text = plan.display_indent().to_string();
+        assert!(text.contains('+') && !text.contains("int8"), "{sql} is planned as\n{text}");
+    }
+}

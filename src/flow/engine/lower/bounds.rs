@@ -90,8 +90,16 @@ pub fn keeps_order_of(expression: &Expr) -> Option<&Expr> {
             ("date_bin", [stride, time, origin]) if is_constant(stride) && is_constant(origin) => Some(time),
             _ => None,
         },
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus | Operator::Minus, right }) if is_even(right) => Some(left),
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus, right }) if is_even(left) => Some(right),
+        other => shifted_by_constant(other).filter(|(_, span)| is_even(span)).map(|(shifted, _)| shifted),
+    }
+}
+
+/// What a constant is added to or taken from, and the constant.
+pub fn shifted_by_constant(expression: &Expr) -> Option<(&Expr, &Expr)> {
+    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expression else { return None };
+    match (left.as_ref(), op, right.as_ref()) {
+        (shifted, Operator::Plus | Operator::Minus, span @ Expr::Literal(..)) => Some((shifted, span)),
+        (span @ Expr::Literal(..), Operator::Plus, shifted) => Some((shifted, span)),
         _ => None,
     }
 }
@@ -101,7 +109,7 @@ pub fn keeps_order_of(expression: &Expr) -> Option<&Expr> {
 fn is_even(span: &Expr) -> bool {
     match span {
         Expr::Literal(value, _) if matches!(value.data_type(), DataType::Interval(_)) => nanoseconds(span).is_some(),
-        other => matches!(other, Expr::Literal(..)),
+        _ => true,
     }
 }
 

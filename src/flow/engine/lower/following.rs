@@ -13,6 +13,7 @@ use datafusion::logical_expr::{
 
 use super::aggregate::only;
 use super::ties::one_order;
+use super::window::sort_columns;
 use super::{Lowering, New, wording};
 use crate::error::Result;
 use crate::flow::engine::operators::{FOLLOWS, Following, FollowingSpec, RowReach, before};
@@ -98,9 +99,7 @@ fn looking_back(window: &Window) -> Result<Option<LookingBack>> {
         _ => None,
     };
     let Some(key) = partition_by.iter().map(place).collect::<Option<Vec<_>>>() else { return Ok(None) };
-    let options = order_by.iter().map(|sort| SortOptions { descending: !sort.asc, nulls_first: sort.nulls_first });
-    let order = order_by.iter().map(|sort| place(&sort.expr)).zip(options).map(|(place, options)| Some((place?, options)));
-    let Some(order) = order.collect::<Option<Vec<_>>>() else { return Ok(None) };
+    let Some(order) = sort_columns(order_by, input).into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
     // Floats that differ in their bits may be equal, and who finds rows by them must agree about that with who sorts them.
     if order.iter().map(|(column, _)| column).chain(&key).any(|column| input.field(*column).data_type().is_floating()) {
         return Ok(None);

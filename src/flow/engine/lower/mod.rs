@@ -8,6 +8,7 @@ mod first;
 mod following;
 mod join;
 mod meeting;
+mod one_window;
 mod past;
 mod reach;
 mod temporal;

@@ -4,7 +4,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, col};
 
-use super::bounds::{is_time, keeps_order_of};
+use super::bounds::{is_time, keeps_order_of, shifted_by_constant};
 use super::reach::without_between;
 use super::{Lowering, New, Node};
 use crate::error::{Error, Result};
@@ -126,15 +126,12 @@ fn is_bound(expression: &Expr) -> bool {
     match expression {
         Expr::Literal(..) => true,
         Expr::ScalarFunction(call) if matches!(call.func.name(), "now" | "current_date") => true,
-        // Months ago may be earlier than they were: a bound that was reached stays.
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus | Operator::Minus, right }) if is_literal(right) => is_bound(left),
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus, right }) if is_literal(left) => is_bound(right),
-        _ => keeps_order_of(expression).is_some_and(is_bound),
+        // Also by months: months ago may be earlier than they were, but a bound that was reached stays.
+        _ => match shifted_by_constant(expression) {
+            Some((clock, _)) => is_bound(clock),
+            None => keeps_order_of(expression).is_some_and(is_bound),
+        },
     }
-}
-
-fn is_literal(expression: &Expr) -> bool {
-    matches!(expression, Expr::Literal(..))
 }
 
 /// The bound with a column where the clock was read.

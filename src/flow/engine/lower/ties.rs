@@ -2,38 +2,36 @@
 //! sorted by what else they have.
 
 use arrow::compute::SortOptions;
-use datafusion::logical_expr::expr::{WindowFunction, WindowFunctionParams};
-use datafusion::logical_expr::{Expr, SortExpr, Window, WindowFrameUnits, WindowFunctionDefinition};
+use datafusion::logical_expr::expr::WindowFunction;
+use datafusion::logical_expr::{Expr, Window, WindowFrameUnits, WindowFunctionDefinition};
+
+use super::window::{partition_columns, sort_columns};
 
 /// An order of the window's input, its own first, in which only rows tie that are alike. None, which is empty, where no function can tell or the
 /// window's own is such a one: in the columns `unique` of the input no two rows are alike.
 pub(super) fn one_order(window: &Window, unique: Option<&[usize]>) -> Vec<(usize, SortOptions)> {
     let functions: Vec<WindowFunction> = window.window_expr.iter().filter_map(function_in).collect();
     let Some(first) = functions.first().filter(|_| functions.iter().any(tells_ties_apart)) else { return vec![] };
-    let WindowFunctionParams { partition_by, order_by, .. } = &first.params;
     let input = window.input.schema();
+    let ascending = |column: usize| (column, SortOptions::default());
+    let by_partition = partition_columns(first, window).into_iter().map(ascending);
     // By a constant nothing is sorted.
-    let place = |expression: &Expr| match expression {
-        Expr::Column(column) => input.index_of_column(column).ok(),
-        _ => None,
-    };
-    let by_partition = partition_by.iter().filter_map(place).map(|column| (column, SortOptions::default()));
-    let options = |sort: &SortExpr| SortOptions { descending: !sort.asc, nulls_first: sort.nulls_first };
-    let by_order = order_by.iter().filter_map(|sort| Some((place(&sort.expr)?, options(sort))));
+    let by_order = sort_columns(&first.params.order_by, input).into_iter().flatten();
+    let own = each_once(by_partition.chain(by_order));
+    let all: Vec<usize> = (0..input.fields().len()).collect();
+    let ordered = each_once(own.iter().copied().chain(unique.unwrap_or(&all).iter().copied().map(ascending)));
+    if ordered.len() == own.len() { vec![] } else { ordered }
+}
+
+/// By a column that the rows are sorted by before, they are sorted no more.
+fn each_once(columns: impl Iterator<Item = (usize, SortOptions)>) -> Vec<(usize, SortOptions)> {
     let mut order: Vec<(usize, SortOptions)> = vec![];
-    for column in by_partition.chain(by_order) {
+    for column in columns {
         if order.iter().all(|(known, _)| *known != column.0) {
             order.push(column);
         }
     }
-    let own = order.len();
-    let all: Vec<usize> = (0..input.fields().len()).collect();
-    for column in unique.unwrap_or(&all) {
-        if order.iter().all(|(known, _)| known != column) {
-            order.push((*column, SortOptions::default()));
-        }
-    }
-    if order.len() == own { vec![] } else { order }
+    order
 }
 
 fn function_in(expression: &Expr) -> Option<WindowFunction> {

@@ -1,8 +1,10 @@
 //! Window functions: the partitions that were touched are computed again, from the change on where that is enough.
 
+use arrow::compute::SortOptions;
+use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::expr::WindowFunction;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Window};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr, Window};
 
 use super::computed::with_columns;
 use super::ties::one_order;
@@ -80,6 +82,16 @@ fn common_partition(window: &Window) -> Vec<usize> {
         });
     }
     common.unwrap_or_default()
+}
+
+/// The columns among the expressions by which a window function sorts, and how. `None` for what is no column.
+pub fn sort_columns(order_by: &[SortExpr], input: &DFSchema) -> Vec<Option<(usize, SortOptions)>> {
+    let place = |sort: &SortExpr| match &sort.expr {
+        Expr::Column(column) => input.index_of_column(column).ok(),
+        _ => None,
+    };
+    let options = |sort: &SortExpr| SortOptions { descending: !sort.asc, nulls_first: sort.nulls_first };
+    order_by.iter().map(|sort| Some((place(sort)?, options(sort)))).collect()
 }
 
 /// The columns among the expressions by which a window function partitions, each once.

@@ -73,7 +73,23 @@ pub fn name(column: &str) -> String {
         .iter()
         .fold(column, |name, clause| name.split_once(clause).map_or(name, |(before, _)| before));
     let short = short.replace("__unnest_placeholder(", "unnest(").replace(",depth=1)", ")").replace("count(Int64(1))", "count(*)");
+    let short = with_intervals(&short);
     ["Int64(", "UInt64(", "Float64(", "Utf8(", "Boolean("].iter().fold(short, |name, kind| without(&name, kind))
+}
+
+/// Intervals as they are written, where they stand as the planner prints them.
+fn with_intervals(name: &str) -> String {
+    const BEGINS: &str = "IntervalMonthDayNano(\"IntervalMonthDayNano { ";
+    const ENDS: &str = " }\")";
+    let Some((before, (printed, rest))) = name.split_once(BEGINS).and_then(|(before, rest)| Some((before, rest.split_once(ENDS)?))) else {
+        return name.to_string();
+    };
+    let part = |field: &str| printed.split(", ").find_map(|part| part.strip_prefix(field)?.strip_prefix(": ")?.parse::<i64>().ok());
+    let interval = || {
+        let (months, days) = (part("months")?.try_into().ok()?, part("days")?.try_into().ok()?);
+        Some(literal(&ScalarValue::new_interval_mdn(months, days, part("nanoseconds")?)))
+    };
+    format!("{before}{}{}", interval().unwrap_or_else(|| printed.to_string()), with_intervals(rest))
 }
 
 /// Leaves out the name of a literal's type.

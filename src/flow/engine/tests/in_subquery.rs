@@ -106,7 +106,7 @@ fn asked() -> Vec<Asked> {
         for (place, (template, keeps)) in PLACES.iter().enumerate().filter(|(place, _)| is_plain || (nth + place) % 3 == 0 || *place == nth)
         {
             // In WHERE all of them, elsewhere one of each; there, ANY and ALL are refused.
-            let is_everywhere = nth % PLACES.len() == place && !condition.contains("A");
+            let is_everywhere = nth % PLACES.len() == place && !condition.contains("ANY (") && !condition.contains("ALL (");
             let around = if is_everywhere { &AROUND[..] } else { &AROUND[..1] };
             for (query, l, x) in around {
                 let condition = format!("({})", condition.replace("{x}", x).replace("{l}", l));

@@ -34,6 +34,18 @@ const JOINED: &[&str] = &[
          JOIN hop(f, t, INTERVAL '2 minutes', INTERVAL '6 minutes') y ON x.window_end = y.window_end AND x.v < y.v GROUP BY y.window_end",
     "SELECT date_bin(INTERVAL '10 minutes', e.t) AS w, count(*) AS n FROM e JOIN f ON e.k = f.k AND f.t BETWEEN e.t AND e.t + INTERVAL '2 minutes' GROUP BY 1",
     "SELECT date_bin(INTERVAL '10 minutes', f.t) AS w, e.k, max(e.v) AS hi FROM e JOIN f ON e.k = f.k AND f.t >= e.t - INTERVAL '90 seconds' AND f.t < e.t + INTERVAL '3 minutes' GROUP BY 1, 2",
+    "SELECT date_bin(INTERVAL '10 minutes', f.t) AS w, count(*) AS n, sum(z.v) AS sv FROM e JOIN f ON e.k = f.k AND f.t BETWEEN e.t AND e.t + INTERVAL '2 minutes'
+         JOIN e z ON z.k = f.k AND z.t BETWEEN f.t - INTERVAL '1 minute' AND f.t + INTERVAL '1 minute' GROUP BY 1",
+];
+
+/// Over two streams, of which something is of use for ever: rows that nothing bounds, a join whose pairs are asked for twice, times too far away.
+const REMEMBERING: &[&str] = &[
+    "SELECT date_bin(INTERVAL '10 minutes', e.t) AS w, count(*) AS n FROM e JOIN f ON e.k = f.k AND f.t <= e.t + INTERVAL '2 minutes' GROUP BY 1",
+    "WITH p AS (SELECT e.t, e.k, f.v FROM e JOIN f ON e.k = f.k AND f.t BETWEEN e.t AND e.t + INTERVAL '2 minutes')
+     SELECT date_bin(INTERVAL '10 minutes', a.t) AS w, count(*) AS n FROM p a JOIN p b ON a.k = b.k AND a.t = b.t GROUP BY 1",
+    "SELECT date_bin(INTERVAL '10 minutes', f.t) AS w, count(*) AS n
+     FROM (SELECT *, CASE WHEN v = 3 THEN to_timestamp_micros(253402214400000000) ELSE t + INTERVAL '2 minutes' END AS valid_until FROM e) x
+     JOIN f ON x.k = f.k AND f.t BETWEEN x.t AND x.valid_until GROUP BY 1",
 ];
 
 fn schema() -> SchemaRef {
@@ -74,6 +86,40 @@ async fn windows_of_two_streams_are_given_once_and_whole() {
     for (seed, query) in JOINED.iter().enumerate() {
         let waiting = given_once_and_whole(query, seed as u64).await;
         assert!(waiting <= 3, "{query} remembers {waiting} rows that can be in no open window");
+    }
+}
+
+#[tokio::test]
+async fn what_can_still_meet_something_is_remembered() {
+    for (seed, query) in REMEMBERING.iter().enumerate() {
+        let waiting = given_once_and_whole(query, seed as u64).await;
+        assert!(waiting > 3, "{query} remembers {waiting} rows only");
+    }
+}
+
+#[tokio::test]
+async fn rows_that_are_late_for_the_watermark_meet_in_windows_that_are_open() {
+    for query in JOINED {
+        let mut kept = Kept::emitting(query, &relations(), Emit::OnWindowClose).await;
+        let mut tables = tables();
+        for stream in 0..2 {
+            kept.dataflow.advance_watermark(stream, 23 * MINUTE + MINUTE / 2);
+        }
+        // All windows with rows of the minutes 22 and 23 are open.
+        for late in [alone(&[]), alone(&[(22 * MINUTE, 1, 1)]), [rows(&[]), rows(&[(23 * MINUTE, 1, 4)])]] {
+            tables.apply(&late);
+            kept.tick(&late, 0).await;
+        }
+        assert_eq!((kept.answer.len(), kept.dataflow.late_rows()), (0, 0), "{query}");
+        for stream in 0..2 {
+            kept.dataflow.advance_watermark(stream, 1000 * MINUTE);
+        }
+        kept.tick(&alone(&[]), 0).await;
+        let answer = tables.ask(&expanded(query)).await;
+        assert!(answer.num_rows() > 0, "{query}");
+        if let Some(difference) = kept.differs_from(&answer) {
+            panic!("{query}: {difference}");
+        }
     }
 }
 
