@@ -50,6 +50,7 @@ mod with_options;
 mod bytea;
 mod date_bin;
 mod dialect;
+mod filter_first;
 pub mod identifiers;
 mod intervals;
 mod literals;

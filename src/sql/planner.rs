@@ -11,7 +11,7 @@ use super::bytea::ByteaCasts;
 use super::in_subquery::UnknownMatches;
 use super::numeric_sum::PlainSums;
 use super::overflow::{CheckedConstants, CheckedPlanner};
-use super::{DATABASE, PUBLIC_SCHEMA, date_bin, numeric_sum};
+use super::{DATABASE, PUBLIC_SCHEMA, date_bin, filter_first, numeric_sum};
 use crate::error::Result;
 
 /// The functions that tell the time. A job has them volatile, so that they are not folded into its plan; throughout a batch they stand still.
@@ -27,6 +27,7 @@ pub fn context(runtime: Arc<RuntimeEnv>, threads: usize) -> Result<SessionContex
         .with_analyzer_rule(Arc::new(UnknownMatches))
         .with_analyzer_rule(Arc::new(PlainSums))
         .with_optimizer_rules(optimizer_rules())
+        .with_physical_optimizer_rules(filter_first::physical_rules())
         .with_query_planner(Arc::new(CheckedPlanner))
         .build();
     let mut context = SessionContext::new_with_state(state);
