@@ -34,11 +34,11 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// A view can be planned with as soon as it is defined; it is read once its job has published it.
 #[derive(Clone)]
 pub struct View {
-    id: ObjectId,
-    name: Name,
-    schema: SchemaRef,
+    pub(super) id: ObjectId,
+    pub(super) name: Name,
+    pub(super) schema: SchemaRef,
     /// Columns in which no two rows are alike, if there are some.
-    key: Vec<usize>,
+    pub(super) key: Vec<usize>,
     services: Arc<QueryServices>,
     /// What is read, whatever is published meanwhile. `None`: the newest.
     version: Option<Arc<Version>>,
@@ -56,7 +56,7 @@ impl View {
         }
     }
 
-    fn published(&self) -> Arc<Published> {
+    pub(super) fn published(&self) -> Arc<Published> {
         self.services.flow.views.get(self.id)
     }
 }
@@ -140,7 +140,7 @@ fn views_in(plan: &LogicalPlan) -> Result<Vec<View>> {
     Ok(views)
 }
 
-fn view_of(scan: &TableScan) -> Option<View> {
+pub(super) fn view_of(scan: &TableScan) -> Option<View> {
     let provider = source_as_provider(&scan.source).ok()?;
     provider.as_ref().downcast_ref::<View>().cloned()
 }

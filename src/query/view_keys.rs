@@ -3,7 +3,7 @@
 use arrow::array::{ArrayRef, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
-use datafusion::common::ScalarValue;
+use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::flow::published::Keys;
 
 /// With more keys the chunks are read instead.
-const KEYS_MAX: usize = 1024;
+pub const KEYS_MAX: usize = 1024;
 
 /// What the filters say of the key's columns, or of the first few of them. `None` if nothing that helps. The rows found must be filtered
 /// nevertheless.
@@ -32,39 +32,51 @@ pub fn keys(filters: &[Expr], key: &[usize], schema: &SchemaRef) -> Result<Optio
     if columns.is_empty() {
         return Ok(None);
     }
-    Keys::new(columns, &combined(values, count)?).map(Some)
+    Keys::new(columns, &combined(&values, count)?).map(Some)
 }
 
 /// The values that a column must have one of, if a filter says no more than that.
 pub fn wanted(filter: &Expr, column: &str) -> Option<Vec<ScalarValue>> {
+    let (_, values) = one_of(filter).filter(|(this, _)| this.name() == column)?;
+    let value = |value: &Expr| match value {
+        Expr::Literal(value, _) => Some(value.clone()),
+        _ => None,
+    };
+    values.into_iter().map(value).collect()
+}
+
+/// A column, and what it must be equal to one of, none of which is a column by itself: if a filter says no more than that.
+pub fn one_of(filter: &Expr) -> Option<(&Column, Vec<&Expr>)> {
     match filter {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => match (left.as_ref(), right.as_ref()) {
-            (Expr::Column(this), Expr::Literal(value, _)) | (Expr::Literal(value, _), Expr::Column(this)) => {
-                (this.name() == column).then(|| vec![value.clone()])
-            }
+            (Expr::Column(_), Expr::Column(_)) => None,
+            (Expr::Column(column), value) | (value, Expr::Column(column)) => Some((column, vec![value])),
             _ => None,
         },
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => Some([wanted(left, column)?, wanted(right, column)?].concat()),
-        Expr::InList(InList { expr, list, negated: false }) if matches!(expr.as_ref(), Expr::Column(this) if this.name() == column) => {
-            let value = |item: &Expr| match item {
-                Expr::Literal(value, _) => Some(value.clone()),
-                _ => None,
-            };
-            list.iter().map(value).collect()
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+            let ((column, left), (other, right)) = (one_of(left)?, one_of(right)?);
+            (column == other).then(|| (column, [left, right].concat()))
         }
+        Expr::InList(InList { expr, list, negated: false }) => match expr.as_ref() {
+            Expr::Column(column) if !list.iter().any(|value| matches!(value, Expr::Column(_))) => Some((column, list.iter().collect())),
+            _ => None,
+        },
         _ => None,
     }
 }
 
-/// Each value of a column with each of the others: an array for each column.
-fn combined(values: Vec<ArrayRef>, count: usize) -> Result<Vec<ArrayRef>> {
+/// Each value of a column with each of the others, `count` pairs or so: an array for each column.
+pub fn combined(values: &[ArrayRef], count: usize) -> Result<Vec<ArrayRef>> {
+    if let [one] = values {
+        return Ok(vec![one.clone()]);
+    }
     let mut each = count;
     let mut arrays = Vec::with_capacity(values.len());
     for values in values {
-        let of = values.len();
+        let of = values.len().max(1);
         each /= of;
         let places = UInt32Array::from_iter_values((0..count).map(|key| (key / each % of) as u32));
-        arrays.push(take(&values, &places, None)?);
+        arrays.push(take(values, &places, None)?);
     }
     Ok(arrays)
 }
@@ -81,7 +93,7 @@ mod tests {
     #[test]
     fn each_value_meets_each_of_the_others_once() {
         let values: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(vec![1, 2])), Arc::new(StringArray::from(vec!["a", "b", "c"]))];
-        let arrays = combined(values, 6).unwrap();
+        let arrays = combined(&values, 6).unwrap();
         let pairs: Vec<_> =
             arrays[0].as_primitive::<Int64Type>().values().iter().zip(arrays[1].as_string::<i32>().iter().flatten()).collect();
         assert_eq!(pairs, [(&1, "a"), (&1, "b"), (&1, "c"), (&2, "a"), (&2, "b"), (&2, "c")]);

@@ -11,9 +11,13 @@ mod prepare;
 mod run;
 mod services;
 mod table_folders;
+mod templates;
 mod transaction;
 mod variables;
 mod view_query;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -31,6 +35,7 @@ pub use prepare::Prepared;
 pub use services::Services;
 pub use transaction::TransactionStatus;
 
+use templates::Templates;
 use transaction::Transaction;
 use variables::Variables;
 
@@ -41,6 +46,7 @@ pub struct Session {
     variables: Mutex<Variables>,
     transaction: Mutex<Transaction>,
     notices: Mutex<Vec<Notice>>,
+    templates: Templates,
 }
 
 impl Session {
@@ -53,7 +59,14 @@ impl Session {
         }
         let state = services.context.state();
         let variables = Mutex::new(Variables::new(user));
-        Ok(Session { services, state, variables, transaction: Mutex::default(), notices: Mutex::default() })
+        Ok(Session {
+            services,
+            state,
+            variables,
+            transaction: Mutex::default(),
+            notices: Mutex::default(),
+            templates: Templates::default(),
+        })
     }
 
     /// Cuts a text into statements. Empty ones are left out.

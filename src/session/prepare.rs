@@ -15,6 +15,7 @@ use crate::catalog::{Catalog, ObjectKind};
 use crate::error::{Error, Result, SqlState};
 use crate::flow::compile::METADATA_COLUMNS;
 use crate::model::SqlType;
+use crate::query::look_up::LookUp;
 use crate::query::pg_catalog;
 use crate::sql::{self, ChangedTable, Parsed, Statement, result_names};
 
@@ -24,11 +25,17 @@ pub struct Prepared {
     /// None where it answers without rows.
     pub columns: Option<SchemaRef>,
     parsed: Parsed,
+    look_up: Option<LookUp>,
 }
 
 impl Prepared {
     pub fn statement(&self) -> &Statement {
         &self.parsed.statement
+    }
+
+    /// What it looks up, if it does no more.
+    pub fn look_up(&self) -> Option<&LookUp> {
+        self.look_up.as_ref()
     }
 
     /// The statement as it was written.
@@ -42,9 +49,11 @@ pub async fn prepare(session: &Session, text: &str, given: &[Option<SqlType>]) -
     let (Some(parsed), None) = (statements.pop(), statements.pop()) else {
         return Err(Error::syntax("cannot insert multiple commands into a prepared statement"));
     };
+    let mut look_up = None;
     let (parameters, columns) = match &parsed.statement {
         Statement::Query(query) => {
             let plan = plan_query(session, query, &parsed.text).await?;
+            look_up = LookUp::of(&plan);
             let parameters = parameter_types(&plan, given, &cast_parameters(query.as_ref()))?;
             let columns = result_names::rename(query, &typed_columns(plan, &parameters)?);
             (parameters, Some(columns))
@@ -61,7 +70,7 @@ pub async fn prepare(session: &Session, text: &str, given: &[Option<SqlType>]) -
         Statement::Explain(_) => (vec![], Some(text_columns(&["QUERY PLAN"]))),
         other => (vec![], run::show::columns(session, other).await?),
     };
-    Ok(Prepared { parameters, columns, parsed })
+    Ok(Prepared { parameters, columns, parsed, look_up })
 }
 
 /// The parameters of a statement that changes rows.

@@ -67,6 +67,7 @@ pub mod result_names;
 pub mod set_aside;
 mod split;
 mod syntax_error;
+mod template;
 mod windows;
 mod with_scopes;
 
@@ -100,6 +101,7 @@ pub use set::{Reset, Set, SetScope, SetValue};
 pub use show::{Show, ShowCreate, ShowVariable};
 pub use split::{StatementText, split};
 pub use statement::Statement;
+pub use template::Template;
 pub use transaction::{Deallocate, Isolation, TransactionMode};
 pub use truncate::Truncate;
 pub use update::Update;

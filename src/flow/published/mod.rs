@@ -121,6 +121,12 @@ impl Published {
         self.shown.lock().versions.back().cloned()
     }
 
+    /// The newest version of a view that has what its inputs held when it was made.
+    pub fn shown(&self) -> Option<Arc<Version>> {
+        let shown = self.shown.lock();
+        shown.versions.back().filter(|_| shown.is_populated).cloned()
+    }
+
     /// The newest versions, the oldest first.
     pub fn versions(&self) -> Vec<Arc<Version>> {
         self.shown.lock().versions.iter().cloned().collect()

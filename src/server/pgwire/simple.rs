@@ -17,7 +17,13 @@ impl Connection {
     pub(super) async fn simple_query(&mut self, body: &[u8]) -> Result<(), Stop> {
         self.statements.remove("");
         self.portals.remove("");
-        let statements = self.session.split(frontend::query(body)?)?;
+        let text = frontend::query(body)?;
+        if let Some(outcome) = self.session.answer_alike(text) {
+            self.put_outcome(outcome).await?;
+            self.put_ready()?;
+            return self.interrupts.finish(&mut self.socket).await;
+        }
+        let statements = self.session.split(text)?;
         if statements.is_empty() {
             self.socket.put(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new()))?;
         }
@@ -40,7 +46,13 @@ impl Connection {
                 .with_hint("parameters need a prepared statement, which drivers make; in psql use \\bind or write the value")
                 .into());
         }
-        match self.interrupts.run(&mut self.socket, session.execute(&prepared, vec![])).await? {
+        self.interrupts.run(&mut self.socket, async { Ok(session.learn_alike(&statement.text, &prepared).await) }).await?;
+        let outcome = self.interrupts.run(&mut self.socket, session.execute(&prepared, vec![])).await?;
+        self.put_outcome(outcome).await
+    }
+
+    async fn put_outcome(&mut self, outcome: Outcome) -> Result<(), Stop> {
+        match outcome {
             Outcome::Done { tag } => self.put_done(tag),
             Outcome::Forget { tag, statements } => self.forget(tag, &statements),
             Outcome::Rows { schema, rows, tag } => {

@@ -16,7 +16,7 @@ mod explain;
 mod flush;
 pub mod insert;
 pub mod merge;
-mod query;
+pub mod query;
 mod set;
 pub mod show;
 mod transaction;
@@ -32,7 +32,10 @@ use crate::sql::Statement;
 pub async fn run(session: &Session, prepared: &Prepared, parameters: Vec<ScalarValue>) -> Result<Outcome> {
     let text = prepared.text();
     match prepared.statement() {
-        Statement::Query(query) => query::run(session, query, text, &parameters).await,
+        Statement::Query(query) => match query::look_up(session, prepared, &parameters)? {
+            Some(found) => Ok(found),
+            None => query::run(session, query, text, &parameters).await,
+        },
         Statement::Insert(insert) => insert::run(session, insert, text, &parameters).await,
         Statement::Update(update) => update::run(session, update, text, &parameters).await,
         Statement::Delete(delete) => delete::run(session, delete, text, &parameters).await,

@@ -1,10 +1,13 @@
 //! `SELECT`, `VALUES`, `WITH`
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::scalar::ScalarValue;
 use sqlparser::ast::Query;
 
 use super::super::prepare::{bind, plan_query};
-use super::super::{Outcome, Session};
+use super::super::{Outcome, Prepared, Session};
 use crate::error::Result;
 use crate::query;
 use crate::sql::result_names;
@@ -13,4 +16,17 @@ pub async fn run(session: &Session, query: &Query, text: &str, parameters: &[Sca
     let plan = bind(plan_query(session, query, text).await?, parameters)?;
     let rows = query::run::run(session.state.clone(), plan, &session.services.query.compute).await?;
     Ok(Outcome::Rows { schema: result_names::rename(query, &rows.schema()), rows, tag: "SELECT" })
+}
+
+/// What is found by key alone. `None` where it takes a plan.
+pub fn look_up(session: &Session, prepared: &Prepared, parameters: &[ScalarValue]) -> Result<Option<Outcome>> {
+    let (Some(look_up), Some(schema)) = (prepared.look_up(), &prepared.columns) else { return Ok(None) };
+    let found = look_up.run(&session.services.flow.catalog.snapshot(), parameters)?;
+    Ok(found.map(|rows| one_batch(schema.clone(), rows)))
+}
+
+fn one_batch(schema: SchemaRef, rows: RecordBatch) -> Outcome {
+    let columns = rows.schema();
+    let rows = RecordBatchStreamAdapter::new(columns, futures::stream::iter([Ok(rows)]));
+    Outcome::Rows { schema, rows: Box::pin(rows), tag: "SELECT" }
 }

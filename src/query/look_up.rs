@@ -1,0 +1,228 @@
+//! A query that asks for rows of one view by its key, and for nothing else, is answered without a plan: what it wants is found out once, when
+//! the statement is prepared. Whatever it is that such an answer would not be right for, the planner answers.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, Scalar, new_empty_array};
+use arrow::compute::kernels::cmp;
+use arrow::compute::{concat_batches, filter_record_batch, or};
+use arrow::datatypes::DataType;
+use datafusion::common::{Column, ScalarValue};
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{Expr, FetchType, Limit, LogicalPlan, Projection, SkipType};
+
+use super::view::{View, view_of};
+use super::view_keys::{KEYS_MAX, combined, one_of};
+use crate::catalog::Snapshot;
+use crate::error::Result;
+use crate::flow::published::{Keys, Published};
+use crate::model::{Name, ObjectId};
+
+/// More keys times chunks, or more rows, are not for the threads that serve sockets.
+const PROBES_MAX: usize = 1 << 14;
+const ROWS_MAX: usize = 1 << 12;
+
+/// What such a query wants.
+pub struct LookUp {
+    view: ObjectId,
+    name: Name,
+    published: Arc<Published>,
+    /// Of the result, in columns of the view.
+    columns: Vec<usize>,
+    /// All must hold. The first `key` of them are about the view's key, or its first columns.
+    conditions: Vec<Condition>,
+    key: usize,
+    limit: usize,
+}
+
+/// A column of the view that must have one of these values.
+struct Condition {
+    column: usize,
+    data_type: DataType,
+    values: Vec<Wanted>,
+}
+
+#[derive(Clone)]
+enum Wanted {
+    Value(ScalarValue),
+    /// The number of a parameter, from 0.
+    Parameter(usize),
+}
+
+impl LookUp {
+    /// Of a plan as it comes from the statement, before anybody has changed it. `None` where it asks for something else.
+    pub fn of(plan: &LogicalPlan) -> Option<LookUp> {
+        let (plan, limit) = match plan {
+            LogicalPlan::Limit(limit) => (limit.input.as_ref(), fetched(limit)?),
+            other => (other, usize::MAX),
+        };
+        let LogicalPlan::Projection(Projection { expr, input, .. }) = plan else { return None };
+        let LogicalPlan::Filter(filter) = input.as_ref() else { return None };
+        let view = scanned(&filter.input)?;
+        // Whatever it is called here, the columns are those of the view.
+        let place = |column: &Column| filter.input.schema().index_of_column(column).ok();
+        let columns = expr.iter().map(|column| place(shown(column)?)).collect::<Option<Vec<_>>>()?;
+        let condition = |part: &Expr| {
+            let (column, values) = one_of(part)?;
+            let column = place(column)?;
+            let data_type = view.schema.field(column).data_type().clone();
+            let values = values.into_iter().map(|value| wanted(value, &data_type)).collect::<Option<Vec<_>>>()?;
+            Some(Condition { column, data_type, values })
+        };
+        let conditions = split_conjunction(&filter.predicate).into_iter().map(condition).collect::<Option<Vec<_>>>()?;
+        let (conditions, key) = key_first(conditions, &view.key)?;
+        Some(LookUp { view: view.id, name: view.name.clone(), published: view.published(), columns, conditions, key, limit })
+    }
+
+    /// How many parameters are asked for, each time it is.
+    pub fn parameters(&self) -> usize {
+        let values = self.conditions.iter().flat_map(|condition| &condition.values);
+        values.filter(|value| matches!(value, Wanted::Parameter(_))).count()
+    }
+
+    /// The rows as the view shows them now. `None` where the planner must look: the name means something else by now, there is nothing to read
+    /// yet, or a parameter is not of the column's type.
+    pub fn run(&self, catalog: &Snapshot, parameters: &[ScalarValue]) -> Result<Option<RecordBatch>> {
+        let stands = catalog.relation(&self.name).is_some_and(|object| object.id == self.view);
+        let Some(version) = self.published.shown().filter(|_| stands) else { return Ok(None) };
+        let Some(values) = self.conditions.iter().map(|condition| condition.values(parameters)).collect::<Result<Option<Vec<_>>>>()? else {
+            return Ok(None);
+        };
+        let count = values[..self.key].iter().map(|values| values.len()).product();
+        if count > KEYS_MAX || count * version.chunks().len() > PROBES_MAX {
+            return Ok(None);
+        }
+        let keys = Keys::new(
+            self.conditions[..self.key].iter().map(|condition| condition.column).collect(),
+            &combined(&values[..self.key], count)?,
+        )?;
+        // Keys are found by their hash, and the other columns must be looked at anyway.
+        let read: Vec<usize> = self.columns.iter().copied().chain(self.conditions.iter().map(|condition| condition.column)).collect();
+        let shown: Vec<usize> = (0..self.columns.len()).collect();
+        let (mut found, mut count, mut left) = (vec![], 0, self.limit);
+        for chunk in version.chunks() {
+            if left == 0 {
+                break;
+            }
+            let Some(rows) = chunk.look_up(&keys, &read)? else { continue };
+            let rows = self.holding(rows, &values)?;
+            let rows = rows.slice(0, rows.num_rows().min(left)).project(&shown)?;
+            left -= rows.num_rows();
+            count += rows.num_rows();
+            found.push(rows);
+            if count > ROWS_MAX {
+                return Ok(None);
+            }
+        }
+        let rows = match found.as_slice() {
+            [rows] => rows.clone(),
+            several => concat_batches(&Arc::new(version.schema().project(&self.columns)?), several)?,
+        };
+        Ok(Some(rows))
+    }
+
+    /// The rows for which the conditions hold. Behind the columns of the result they have those of the conditions.
+    fn holding(&self, rows: RecordBatch, values: &[ArrayRef]) -> Result<RecordBatch> {
+        let mut rows = rows;
+        for (number, values) in values.iter().enumerate() {
+            let column = rows.column(self.columns.len() + number);
+            let mut holds = BooleanArray::from(vec![false; column.len()]);
+            for value in 0..values.len() {
+                holds = or(&holds, &cmp::not_distinct(column, &Scalar::new(values.slice(value, 1)))?)?;
+            }
+            if holds.true_count() < rows.num_rows() {
+                rows = filter_record_batch(&rows, &holds)?;
+            }
+        }
+        Ok(rows)
+    }
+}
+
+impl Condition {
+    /// The values, but for nulls, which nothing equals. `None` if one is not of the column's type.
+    fn values(&self, parameters: &[ScalarValue]) -> Result<Option<ArrayRef>> {
+        let mut values = Vec::with_capacity(self.values.len());
+        for wanted in &self.values {
+            let value = match wanted {
+                Wanted::Value(value) => Some(value.clone()),
+                Wanted::Parameter(number) => parameters.get(*number).and_then(|value| of_type(value, &self.data_type)),
+            };
+            match value {
+                None => return Ok(None),
+                Some(value) if value.is_null() => {}
+                Some(value) => values.push(value),
+            }
+        }
+        Ok(Some(match values.is_empty() {
+            true => new_empty_array(&self.data_type),
+            false => ScalarValue::iter_to_array(values)?,
+        }))
+    }
+}
+
+/// The value as one of this type, if it is the same there.
+fn of_type(value: &ScalarValue, data_type: &DataType) -> Option<ScalarValue> {
+    match value.data_type() {
+        _ if value.is_null() => ScalarValue::try_from(data_type).ok(),
+        own if own == *data_type => Some(value.clone()),
+        own if own.is_integer() && data_type.is_integer() => value.cast_to(data_type).ok(),
+        _ => None,
+    }
+}
+
+fn wanted(value: &Expr, data_type: &DataType) -> Option<Wanted> {
+    match value {
+        Expr::Literal(value, _) => of_type(value, data_type).map(Wanted::Value),
+        Expr::Placeholder(placeholder) => {
+            let number: usize = placeholder.id.strip_prefix('$')?.parse().ok()?;
+            number.checked_sub(1).map(Wanted::Parameter)
+        }
+        // As the parameter's type; whether it is that of the column is seen when there is a value.
+        Expr::Cast(cast) if matches!(cast.expr.as_ref(), Expr::Placeholder(_)) && cast.field.data_type() == data_type => {
+            wanted(&cast.expr, data_type)
+        }
+        _ => None,
+    }
+}
+
+/// The conditions about the key's columns, or the first few of them, before the others; and how many they are.
+fn key_first(conditions: Vec<Condition>, key: &[usize]) -> Option<(Vec<Condition>, usize)> {
+    let mut rest: Vec<Condition> = conditions;
+    let mut first = vec![];
+    for column in key {
+        let Some(place) = rest.iter().position(|condition| condition.column == *column) else { break };
+        if !Keys::allow(&rest[place].data_type) {
+            break;
+        }
+        first.push(rest.remove(place));
+    }
+    let count = first.len();
+    // Equal floats need not be alike.
+    let all: Vec<Condition> = first.into_iter().chain(rest).collect();
+    let is_plain = |condition: &Condition| Keys::allow(&condition.data_type);
+    (count > 0 && all.iter().all(is_plain)).then_some((all, count))
+}
+
+/// The column that is given out, under whatever name.
+fn shown(expression: &Expr) -> Option<&Column> {
+    match expression {
+        Expr::Column(column) => Some(column),
+        Expr::Alias(alias) => shown(&alias.expr),
+        _ => None,
+    }
+}
+
+fn scanned(plan: &LogicalPlan) -> Option<View> {
+    match plan {
+        LogicalPlan::SubqueryAlias(alias) => scanned(&alias.input),
+        LogicalPlan::TableScan(scan) if scan.projection.is_none() && scan.filters.is_empty() && scan.fetch.is_none() => view_of(scan),
+        _ => None,
+    }
+}
+
+fn fetched(limit: &Limit) -> Option<usize> {
+    match (limit.get_skip_type().ok()?, limit.get_fetch_type().ok()?) {
+        (SkipType::Literal(0), FetchType::Literal(Some(rows))) => Some(rows),
+        _ => None,
+    }
+}

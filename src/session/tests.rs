@@ -1,0 +1,156 @@
+//! Look-ups by key answer what the planner would, and know what they must leave to it.
+
+use arrow::util::pretty::pretty_format_batches;
+use datafusion::scalar::ScalarValue;
+use futures::TryStreamExt;
+use tokio::runtime::Handle;
+
+use super::{Outcome, Services, Session};
+use crate::clock::Clock;
+use crate::config::Settings;
+
+struct Server {
+    session: Session,
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    async fn start() -> Server {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings { data_dir: Some(folder.path().to_path_buf()), ..Settings::default() };
+        let here = Handle::current();
+        let services = Services::start(settings.resolve().unwrap(), Clock::wall(), here.clone(), here).await.unwrap();
+        Server { session: Session::new(services, "lakewire", "lakewire").unwrap(), _folder: folder }
+    }
+
+    async fn sql(&self, text: &str) {
+        for statement in self.session.split(text).unwrap() {
+            self.ask(&statement.text, &[]).await;
+        }
+    }
+
+    /// The rows, in their order of text.
+    async fn ask(&self, sql: &str, parameters: &[ScalarValue]) -> Vec<String> {
+        let prepared = self.session.prepare(sql, &[]).await.unwrap();
+        let outcome = self.session.execute(&prepared, parameters.to_vec()).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        shown(outcome).await
+    }
+
+    async fn is_looked_up(&self, sql: &str) -> bool {
+        self.session.prepare(sql, &[]).await.unwrap().look_up().is_some()
+    }
+
+    /// As the simple protocol answers it. The second is whether that was without parsing it.
+    async fn ask_alike(&self, sql: &str) -> (Vec<String>, bool) {
+        if let Some(outcome) = self.session.answer_alike(sql) {
+            return (shown(outcome).await, true);
+        }
+        let prepared = self.session.prepare(sql, &[]).await.unwrap();
+        self.session.learn_alike(sql, &prepared).await;
+        (shown(self.session.execute(&prepared, vec![]).await.unwrap()).await, false)
+    }
+}
+
+async fn shown(outcome: Outcome) -> Vec<String> {
+    let Outcome::Rows { schema, rows, .. } = outcome else { return vec![] };
+    let batches: Vec<_> = rows.try_collect().await.unwrap();
+    let text = pretty_format_batches(&batches).unwrap().to_string();
+    let cells = |line: &str| line.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>().join("|");
+    let mut lines: Vec<String> = text.lines().filter(|line| line.starts_with('|')).skip(1).map(cells).collect();
+    lines.sort();
+    lines.insert(0, schema.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", "));
+    lines
+}
+
+const VISITS: &str = "CREATE TABLE visits (tenant bigint, page text, day date, seconds int);
+     INSERT INTO visits SELECT value % 50, 'page ' || (value % 7), DATE '2026-01-01' + (value % 3)::int, value FROM generate_series(1, 3000);
+     INSERT INTO visits VALUES (NULL, 'page 3', NULL, 1), (7, 'it''s', DATE '2026-01-01', 2);
+     CREATE MATERIALIZED VIEW by_page AS SELECT tenant, page, day, count(*) AS n, max(seconds) AS longest FROM visits GROUP BY tenant, page, day";
+
+/// Of tenants.
+const VALUES: [&str; 4] = ["7", "99", "-1", "0"];
+
+#[tokio::test]
+async fn rows_that_are_looked_up_are_those_of_a_scan() {
+    let server = Server::start().await;
+    server.sql(VISITS).await;
+    // The key's columns through which nothing is looked up, for comparison.
+    let scanned = "(SELECT tenant + 0 AS tenant, page || '' AS page, day, n, longest FROM by_page) v";
+    for round in 0..3 {
+        for (columns, condition, is_looked_up) in [
+            ("n", "tenant = {} AND page = 'page 3'", true),
+            ("v.page AS p, n, n, longest", "page = 'it''s' AND {} = tenant", true),
+            ("*", "v.tenant IN ({}, 8, 8, NULL)", true),
+            ("*", "tenant = {} OR tenant = 9 OR tenant IN (7, 3)", true),
+            ("n", "tenant = {} AND n = 9", true),
+            ("n", "tenant = {} AND tenant = 8", true),
+            ("n", "tenant = NULL AND page = 'page {}'", true),
+            ("n", "tenant = {} AND n > 3", false),
+            ("n + 1 AS m", "tenant = {}", false),
+            ("n", "page = 'page {}'", false),
+            ("n", "tenant = {} OR page = 'page 1'", false),
+            ("count(*) AS c", "tenant = {}", false),
+            ("n", "tenant = {}.0", false),
+            ("n", "tenant = '{}'", false),
+        ] {
+            for (nth, value) in VALUES.iter().enumerate() {
+                let condition = condition.replace("{}", value);
+                let looked_up = format!("SELECT {columns} FROM by_page v WHERE {condition}");
+                let expected = server.ask(&format!("SELECT {columns} FROM {scanned} WHERE {condition}"), &[]).await;
+                assert_eq!(server.is_looked_up(&looked_up).await, is_looked_up, "{looked_up}");
+                assert_eq!(server.ask(&looked_up, &[]).await, expected, "round {round}: {looked_up}");
+                let (answer, was_alike) = server.ask_alike(&looked_up).await;
+                assert_eq!(answer, expected, "round {round}: {looked_up}");
+                // A sign behind a word is no part of a literal.
+                let is_known = is_looked_up && (round > 0 || nth > 0) && !condition.contains("AND -1");
+                assert_eq!(was_alike, is_known, "round {round}: {looked_up}");
+            }
+        }
+        server.sql("UPDATE visits SET page = 'page 2' WHERE seconds % 5 = 0; DELETE FROM visits WHERE tenant = 3; FLUSH").await;
+    }
+    let limited = server.ask("SELECT n FROM by_page WHERE tenant = 7 LIMIT 2", &[]).await;
+    assert!(server.is_looked_up("SELECT n FROM by_page WHERE tenant = 7 LIMIT 2").await && limited.len() == 3);
+}
+
+#[tokio::test]
+async fn parameters_are_keys_if_they_are_of_the_columns_type() {
+    let server = Server::start().await;
+    server.sql(VISITS).await;
+    let query = "SELECT n, day FROM by_page WHERE tenant = $1 AND page = $2 AND day = $3::date";
+    assert!(server.is_looked_up(query).await);
+    for (tenant, page) in [(7, "page 3"), (8, "it's"), (7, "it's"), (99, "page 1")] {
+        let parameters = [ScalarValue::from(tenant as i64), ScalarValue::from(page), ScalarValue::Date32(Some(20_454))];
+        let written = format!(
+            "SELECT n, day FROM by_page WHERE tenant + 0 = {tenant} AND page = '{}' AND day = '2026-01-01'",
+            page.replace('\'', "''")
+        );
+        assert_eq!(server.ask(query, &parameters).await, server.ask(&written, &[]).await, "{tenant}, {page}");
+    }
+    let null = [ScalarValue::Int64(None), ScalarValue::from("page 3"), ScalarValue::Date32(None)];
+    assert_eq!(server.ask(query, &null).await.len(), 1);
+    // An int for a bigint is the same number.
+    let int = [ScalarValue::from(7_i32), ScalarValue::from("it's"), ScalarValue::Date32(Some(20_454))];
+    assert_eq!(server.ask(query, &int).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_statement_follows_its_view() {
+    let server = Server::start().await;
+    server.sql(VISITS).await;
+    let query = "SELECT n FROM by_page WHERE tenant = $1";
+    let prepared = server.session.prepare(query, &[]).await.unwrap();
+    let ask = async |tenant: i64| shown(server.session.execute(&prepared, vec![ScalarValue::from(tenant)]).await.unwrap()).await;
+    assert_eq!(ask(7).await.len() - 1, 22);
+    assert_eq!(server.ask_alike("SELECT n FROM by_page WHERE tenant = 7").await.1, false);
+    server.sql("DELETE FROM visits WHERE tenant = 7 AND page <> 'it''s'; FLUSH").await;
+    assert_eq!(ask(7).await.len() - 1, 1);
+    assert_eq!(server.ask_alike("SELECT n FROM by_page WHERE tenant = 7;").await.1, true);
+    // Another one of the same name.
+    server.sql("DROP MATERIALIZED VIEW by_page; CREATE MATERIALIZED VIEW by_page AS SELECT seconds AS n, tenant FROM visits").await;
+    assert_eq!(ask(7).await, ["n", "2"]);
+    assert_eq!(server.ask_alike("SELECT n FROM by_page WHERE tenant = 7").await, (vec!["n".to_string(), "2".to_string()], false));
+    server.sql("DROP MATERIALIZED VIEW by_page").await;
+    let error = server.session.execute(&prepared, vec![ScalarValue::from(7_i64)]).await.err().unwrap();
+    assert!(error.message().contains("by_page"), "{error}");
+    assert!(server.session.answer_alike("SELECT n FROM by_page WHERE tenant = 7").is_none());
+}
