@@ -15,6 +15,7 @@ pub enum Definition {
     Pipeline(PipelineDef),
     View(ViewDef),
     Secret(SecretDef),
+    Index(IndexDef),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -118,6 +119,15 @@ pub struct ViewDef {
     pub state: DesiredState,
 }
 
+/// Columns of a view by which rows of it are looked up, beside its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IndexDef {
+    pub view: ObjectId,
+    /// In their order, each once.
+    pub columns: Vec<String>,
+}
+
 /// A relation that a view reads, and what the view knows of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -200,6 +210,7 @@ impl Definition {
             Definition::Pipeline(_) => ObjectKind::Pipeline,
             Definition::View(_) => ObjectKind::View,
             Definition::Secret(_) => ObjectKind::Secret,
+            Definition::Index(_) => ObjectKind::Index,
         }
     }
 
@@ -209,6 +220,7 @@ impl Definition {
             Definition::Source(source) => source.options.secrets().map(Reference::Secret).collect(),
             Definition::Pipeline(pipeline) => pipeline.sources.iter().chain([&pipeline.target]).map(|id| Reference::Id(*id)).collect(),
             Definition::View(view) => view.inputs.iter().map(|input| Reference::Id(input.relation)).collect(),
+            Definition::Index(index) => vec![Reference::Id(index.view)],
             Definition::Table(_) | Definition::Secret(_) => Vec::new(),
         }
     }
@@ -218,7 +230,7 @@ impl Definition {
         match self {
             Definition::Pipeline(pipeline) => Some((pipeline.job, pipeline.state)),
             Definition::View(view) => Some((view.job, view.state)),
-            Definition::Source(_) | Definition::Table(_) | Definition::Secret(_) => None,
+            Definition::Source(_) | Definition::Table(_) | Definition::Secret(_) | Definition::Index(_) => None,
         }
     }
 
@@ -227,7 +239,7 @@ impl Definition {
         match self {
             Definition::Pipeline(PipelineDef { state, commit_interval_ms, .. })
             | Definition::View(ViewDef { state, commit_interval_ms, .. }) => Some(JobSettings { state, commit_interval_ms }),
-            Definition::Source(_) | Definition::Table(_) | Definition::Secret(_) => None,
+            Definition::Source(_) | Definition::Table(_) | Definition::Secret(_) | Definition::Index(_) => None,
         }
     }
 }

@@ -25,8 +25,8 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 pub use change::Change;
 pub use definition::{
-    Definition, DesiredState, Emit, Expectation, Format, JobSettings, OnViolation, PipelineDef, Reference, SourceDef, TableColumn,
-    TableDef, ViewColumn, ViewDef, ViewInput, WatermarkDef,
+    Definition, DesiredState, Emit, Expectation, Format, IndexDef, JobSettings, OnViolation, PipelineDef, Reference, SourceDef,
+    TableColumn, TableDef, ViewColumn, ViewDef, ViewInput, WatermarkDef,
 };
 pub use object::{Namespace, Object, ObjectKind};
 pub use secret_key::{SecretDef, SecretKey};
@@ -111,7 +111,7 @@ impl Catalog {
         let object = snapshot.find(ObjectKind::Secret, name).ok_or_else(undefined)?;
         match &object.definition {
             Definition::Secret(sealed) => self.0.key.open(object.id, name, sealed),
-            Definition::Source(_) | Definition::Table(_) | Definition::Pipeline(_) | Definition::View(_) => Err(undefined()),
+            _ => Err(undefined()),
         }
     }
 

@@ -28,12 +28,14 @@ pub enum ObjectKind {
     /// A materialized view.
     View,
     Secret,
+    /// Of a materialized view.
+    Index,
 }
 
 /// Within a namespace a name is used once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Namespace {
-    /// Whatever can stand in `FROM`.
+    /// Whatever can stand in `FROM`, and indexes, as in PostgreSQL.
     Relation,
     Pipeline,
     Secret,
@@ -53,11 +55,12 @@ impl fmt::Display for Object {
 }
 
 impl ObjectKind {
-    const ALL: [ObjectKind; 5] = [ObjectKind::Source, ObjectKind::Table, ObjectKind::Pipeline, ObjectKind::View, ObjectKind::Secret];
+    const ALL: [ObjectKind; 6] =
+        [ObjectKind::Source, ObjectKind::Table, ObjectKind::Pipeline, ObjectKind::View, ObjectKind::Secret, ObjectKind::Index];
 
     pub fn namespace(self) -> Namespace {
         match self {
-            ObjectKind::Source | ObjectKind::Table | ObjectKind::View => Namespace::Relation,
+            ObjectKind::Source | ObjectKind::Table | ObjectKind::View | ObjectKind::Index => Namespace::Relation,
             ObjectKind::Pipeline => Namespace::Pipeline,
             ObjectKind::Secret => Namespace::Secret,
         }
@@ -70,7 +73,14 @@ impl ObjectKind {
             ObjectKind::Pipeline => "pipeline",
             ObjectKind::View => "materialized view",
             ObjectKind::Secret => "secret",
+            ObjectKind::Index => "index",
         }
+    }
+
+    /// `a table`, `an index`
+    pub fn with_article(self) -> String {
+        let article = if self == ObjectKind::Index { "an" } else { "a" };
+        format!("{article} {self}")
     }
 
     pub fn parse(word: &str) -> Option<ObjectKind> {
@@ -79,9 +89,9 @@ impl ObjectKind {
 
     /// `source "x" does not exist`
     pub fn undefined(self, name: &Name) -> Error {
-        let state = match self.namespace() {
-            Namespace::Relation => SqlState::UNDEFINED_TABLE,
-            Namespace::Pipeline | Namespace::Secret => SqlState::UNDEFINED_OBJECT,
+        let state = match self {
+            ObjectKind::Source | ObjectKind::Table | ObjectKind::View => SqlState::UNDEFINED_TABLE,
+            ObjectKind::Pipeline | ObjectKind::Secret | ObjectKind::Index => SqlState::UNDEFINED_OBJECT,
         };
         Error::undefined(format!("{self} \"{name}\" does not exist")).with_state(state)
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::definition::Reference;
-use super::{Change, Namespace, Object, ObjectKind};
+use super::{Change, Definition, IndexDef, Namespace, Object, ObjectKind};
 use crate::error::{Error, Result, SqlState};
 use crate::model::{Name, ObjectId};
 
@@ -44,9 +44,9 @@ impl Snapshot {
         match self.named(kind.namespace(), name) {
             None => Err(kind.undefined(name)),
             Some(object) if object.kind() == kind => Ok(object),
-            Some(other) => Err(Error::invalid(format!("\"{name}\" is not a {kind}"))
+            Some(other) => Err(Error::invalid(format!("\"{name}\" is not {}", kind.with_article()))
                 .with_state(SqlState::WRONG_OBJECT_TYPE)
-                .with_hint(format!("use DROP {} to remove a {}", other.kind().as_str().to_uppercase(), other.kind()))),
+                .with_hint(format!("use DROP {} to remove {}", other.kind().as_str().to_uppercase(), other.kind().with_article()))),
         }
     }
 
@@ -54,6 +54,14 @@ impl Snapshot {
     pub fn iter_kind(&self, kind: ObjectKind) -> impl Iterator<Item = &Arc<Object>> {
         let names = self.names.get(&kind.namespace()).into_iter().flat_map(BTreeMap::values);
         names.filter_map(|id| self.get(*id)).filter(move |object| object.kind() == kind)
+    }
+
+    /// By which columns rows of a view are looked up, beside its key.
+    pub fn indexes_of(&self, view: ObjectId) -> impl Iterator<Item = &IndexDef> {
+        self.iter_kind(ObjectKind::Index).filter_map(move |object| match &object.definition {
+            Definition::Index(index) if index.view == view => Some(index),
+            _ => None,
+        })
     }
 
     /// Everything that cannot exist without this object, each once, the nearest first: what `DROP … CASCADE` drops with it.

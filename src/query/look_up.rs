@@ -29,7 +29,7 @@ pub struct LookUp {
     published: Arc<Published>,
     /// Of the result, in columns of the view.
     columns: Vec<usize>,
-    /// All must hold. The first `key` of them are about the view's key, or its first columns.
+    /// All must hold. The first `key` of them are about the columns that are looked up.
     conditions: Vec<Condition>,
     key: usize,
     limit: usize,
@@ -70,7 +70,7 @@ impl LookUp {
             Some(Condition { column, data_type, values })
         };
         let conditions = split_conjunction(&filter.predicate).into_iter().map(condition).collect::<Option<Vec<_>>>()?;
-        let (conditions, key) = key_first(conditions, &view.key)?;
+        let (conditions, key) = key_first(conditions, &view.paths)?;
         Some(LookUp { view: view.id, name: view.name.clone(), published: view.published(), columns, conditions, key, limit })
     }
 
@@ -185,22 +185,20 @@ fn wanted(value: &Expr, data_type: &DataType) -> Option<Wanted> {
     }
 }
 
-/// The conditions about the key's columns, or the first few of them, before the others; and how many they are.
-fn key_first(conditions: Vec<Condition>, key: &[usize]) -> Option<(Vec<Condition>, usize)> {
-    let mut rest: Vec<Condition> = conditions;
-    let mut first = vec![];
-    for column in key {
-        let Some(place) = rest.iter().position(|condition| condition.column == *column) else { break };
-        if !Keys::allow(&rest[place].data_type) {
-            break;
-        }
-        first.push(rest.remove(place));
-    }
-    let count = first.len();
+/// The conditions about the columns of one of the paths, or the first few of them, before the others; and how many they are. The path is the one of
+/// which they say the most.
+fn key_first(mut conditions: Vec<Condition>, paths: &[Vec<usize>]) -> Option<(Vec<Condition>, usize)> {
     // Equal floats need not be alike.
-    let all: Vec<Condition> = first.into_iter().chain(rest).collect();
-    let is_plain = |condition: &Condition| Keys::allow(&condition.data_type);
-    (count > 0 && all.iter().all(is_plain)).then_some((all, count))
+    if !conditions.iter().all(|condition| Keys::allow(&condition.data_type)) {
+        return None;
+    }
+    let said = |path: &[usize]| path.iter().take_while(|column| conditions.iter().any(|condition| condition.column == **column)).count();
+    let (path, count) = paths.iter().map(|path| (path, said(path))).reduce(|best, other| if other.1 > best.1 { other } else { best })?;
+    for (place, column) in path[..count].iter().enumerate() {
+        let found = conditions.iter().position(|condition| condition.column == *column)?;
+        conditions.swap(place, found);
+    }
+    (count > 0).then_some((conditions, count))
 }
 
 /// The column that is given out, under whatever name.

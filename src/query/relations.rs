@@ -47,7 +47,7 @@ impl PublicSchema {
             }
             Definition::Source(_) => Ok(Some(Arc::new(Peek::new(object.clone(), self.services.clone())))),
             Definition::View(view) => Ok(Some(Arc::new(View::new(object, view, self.services.clone())))),
-            Definition::Pipeline(_) | Definition::Secret(_) => Ok(None),
+            Definition::Pipeline(_) | Definition::Secret(_) | Definition::Index(_) => Ok(None),
         }
     }
 }

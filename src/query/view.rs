@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
@@ -19,10 +19,10 @@ use tokio::time::{Instant, timeout};
 use super::QueryServices;
 use super::view_keys::{keys, wanted};
 use super::view_scan::ViewScan;
-use crate::catalog::{Object, ViewDef};
+use crate::catalog::{IndexDef, Object, ViewDef};
 use crate::error::{Error, Result, SqlState};
 use crate::flow::job;
-use crate::flow::published::{Cut, Published, Version, cut, newest};
+use crate::flow::published::{Cut, Keys, Published, Version, cut, newest};
 use crate::model::{Name, ObjectId};
 
 /// How long a query waits for views to agree that were computed from one table. All stop at every 16th version of it, so they come to agree
@@ -37,8 +37,8 @@ pub struct View {
     pub(super) id: ObjectId,
     pub(super) name: Name,
     pub(super) schema: SchemaRef,
-    /// Columns in which no two rows are alike, if there are some.
-    pub(super) key: Vec<usize>,
+    /// By what rows are looked up: the columns in which no two are alike, if there are some, and those of its indexes.
+    pub(super) paths: Vec<Vec<usize>>,
     services: Arc<QueryServices>,
     /// What is read, whatever is published meanwhile. `None`: the newest.
     version: Option<Arc<Version>>,
@@ -46,14 +46,11 @@ pub struct View {
 
 impl View {
     pub fn new(object: &Object, view: &ViewDef, services: Arc<QueryServices>) -> View {
-        View {
-            id: object.id,
-            name: object.name.clone(),
-            schema: schema_of(view),
-            key: view.unique.clone().unwrap_or_default(),
-            services,
-            version: None,
-        }
+        let schema = schema_of(view);
+        let catalog = services.flow.catalog.snapshot();
+        let columns = |index: &IndexDef| index.columns.iter().map(|name| schema.index_of(name).ok()).collect::<Option<Vec<_>>>();
+        let paths = view.unique.clone().into_iter().chain(catalog.indexes_of(object.id).filter_map(columns)).collect();
+        View { id: object.id, name: object.name.clone(), schema, paths, services, version: None }
     }
 
     pub(super) fn published(&self) -> Arc<Published> {
@@ -64,6 +61,11 @@ impl View {
 /// The columns of a view as Arrow has them. All may be null.
 pub fn schema_of(view: &ViewDef) -> SchemaRef {
     job::schema_of(view)
+}
+
+/// Whether rows can be looked up by a column of this type.
+pub fn can_be_looked_up(data_type: &DataType) -> bool {
+    Keys::allow(data_type)
 }
 
 /// Chooses for all views in a plan versions that agree with each other. Waits for those that have not been populated.
@@ -158,7 +160,7 @@ impl TableProvider for View {
     /// Keys are found by their hash, so that the query still looks at what is found.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
         let fields = self.schema.fields();
-        let helps = |filter: &&Expr| self.key.iter().any(|column| wanted(filter, fields[*column].name()).is_some());
+        let helps = |filter: &&Expr| self.paths.iter().flatten().any(|column| wanted(filter, fields[*column].name()).is_some());
         let answer = |filter: &&Expr| match helps(filter) {
             true => TableProviderFilterPushDown::Inexact,
             false => TableProviderFilterPushDown::Unsupported,
@@ -178,7 +180,7 @@ impl TableProvider for View {
             None => self.published().newest().ok_or_else(|| self.unpopulated())?,
         };
         let columns: Vec<usize> = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
-        let keys = keys(filters, &self.key, &self.schema)?;
+        let keys = keys(filters, &self.paths, &self.schema)?;
         let at_once = state.config().target_partitions();
         Ok(Arc::new(ViewScan::new(self.name.clone(), version, columns, keys, limit, at_once)?))
     }

@@ -13,11 +13,20 @@ use crate::flow::published::Keys;
 /// With more keys the chunks are read instead.
 pub const KEYS_MAX: usize = 1024;
 
-/// What the filters say of the key's columns, or of the first few of them. `None` if nothing that helps. The rows found must be filtered
-/// nevertheless.
-pub fn keys(filters: &[Expr], key: &[usize], schema: &SchemaRef) -> Result<Option<Keys>> {
+/// What the filters say of the columns of one of the paths, or of the first few of them: of as many as they can. `None` if nothing that helps. The
+/// rows found must be filtered nevertheless.
+pub fn keys(filters: &[Expr], paths: &[Vec<usize>], schema: &SchemaRef) -> Result<Option<Keys>> {
+    let mut longest: Option<Keys> = None;
+    for path in paths {
+        let is_longer = |keys: &Keys| longest.as_ref().is_none_or(|known| keys.columns().len() > known.columns().len());
+        longest = keys_of(filters, path, schema)?.filter(is_longer).or(longest);
+    }
+    Ok(longest)
+}
+
+fn keys_of(filters: &[Expr], path: &[usize], schema: &SchemaRef) -> Result<Option<Keys>> {
     let (mut columns, mut values, mut count) = (vec![], vec![], 1);
-    for column in key {
+    for column in path {
         let field = schema.field(*column);
         let fits = |found: &Vec<ScalarValue>| found.iter().all(|value| value.data_type() == *field.data_type());
         let found = filters.iter().filter_map(|filter| wanted(filter, field.name()).filter(fits)).min_by_key(Vec::len);

@@ -154,3 +154,35 @@ async fn a_statement_follows_its_view() {
     assert!(error.message().contains("by_page"), "{error}");
     assert!(server.session.answer_alike("SELECT n FROM by_page WHERE tenant = 7").is_none());
 }
+
+#[tokio::test]
+async fn an_index_is_a_further_path() {
+    let server = Server::start().await;
+    server.sql(VISITS).await;
+    let by_day = "SELECT n, tenant FROM by_page WHERE day = $1";
+    let plan = async |sql: &str| server.ask(&format!("EXPLAIN {sql}"), &[]).await.join("\n");
+    assert!(!server.is_looked_up(by_day).await);
+    server.sql("CREATE INDEX ON by_page (day); CREATE INDEX by_page_and_day ON by_page (page, day)").await;
+    assert!(server.is_looked_up(by_day).await);
+    let day = ScalarValue::Date32(Some(20_455));
+    let scanned = server.ask("SELECT n, tenant FROM by_page WHERE day + 0 = DATE '2026-01-02'", &[]).await;
+    assert_eq!(server.ask(by_day, &[day]).await, scanned);
+    assert!(scanned.len() > 100);
+    for (condition, how) in [
+        ("page = 'page 3'", "looks up 1 of (page)"),
+        ("page IN ('page 3', 'page 4') AND day = DATE '2026-01-02' AND n > 1", "looks up 2 of (page, day)"),
+        ("tenant = 7 AND page = 'page 3' AND day = DATE '2026-01-02'", "looks up 1 of (tenant, page, day)"),
+        ("day = DATE '2026-01-02' AND tenant = 7", "looks up 1 of (tenant)"),
+    ] {
+        let asked = plan(&format!("SELECT n FROM by_page WHERE {condition}")).await;
+        assert!(asked.contains(how), "{condition}: {asked}");
+    }
+    assert_eq!(
+        server.ask("SELECT name, columns FROM lakewire.indexes WHERE view = 'by_page'", &[]).await[1..],
+        ["by_page_and_day|page, day", "by_page_day_idx|day"]
+    );
+    server.sql("DROP INDEX by_page_day_idx").await;
+    assert!(!server.is_looked_up(by_day).await);
+    server.sql("DROP MATERIALIZED VIEW by_page").await;
+    assert_eq!(server.ask("SELECT count(*) AS n FROM lakewire.indexes", &[]).await, ["n", "0"]);
+}

@@ -104,7 +104,7 @@ pub async fn schema_of(session: &Session, object: &Object) -> Result<SchemaRef> 
         }),
         Definition::Table(table) => Ok(flow.lake.table(&table.location)?.refresh_head().await?.schema().clone()),
         Definition::View(definition) => Ok(view::schema_of(definition)),
-        Definition::Pipeline(_) | Definition::Secret(_) => Err(Error::internal(format!("{object} is no relation"))),
+        Definition::Pipeline(_) | Definition::Secret(_) | Definition::Index(_) => Err(Error::internal(format!("{object} is no relation"))),
     }
 }
 

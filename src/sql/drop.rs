@@ -1,4 +1,4 @@
-//! `DROP {SOURCE | TABLE | PIPELINE | MATERIALIZED VIEW | SECRET} [IF EXISTS] a, b [CASCADE | RESTRICT] [PURGE]`
+//! `DROP {SOURCE | TABLE | PIPELINE | MATERIALIZED VIEW | SECRET | INDEX} [IF EXISTS] a, b [CASCADE | RESTRICT] [PURGE]`
 
 use super::object::{ObjectKind, PlacedName, object_kind, object_name};
 use super::reader::Reader;
@@ -31,7 +31,9 @@ pub enum Files {
 
 pub fn parse(reader: &mut Reader) -> Result<Drop> {
     reader.expect(&["DROP"])?;
-    let Some(kind) = object_kind(reader) else { return Err(reader.unexpected("SOURCE, TABLE, PIPELINE, MATERIALIZED VIEW or SECRET")) };
+    let Some(kind) = object_kind(reader) else {
+        return Err(reader.unexpected("SOURCE, TABLE, PIPELINE, MATERIALIZED VIEW, SECRET or INDEX"));
+    };
     let if_exists = reader.accept(&["IF", "EXISTS"]);
     let names = reader.comma_separated(object_name)?;
     let dependents = dependents(reader);

@@ -28,6 +28,7 @@ pub enum ObjectKind {
     /// A materialized view.
     View,
     Secret,
+    Index,
 }
 
 /// A name and where it stands.
@@ -39,7 +40,8 @@ pub struct PlacedName {
 }
 
 impl ObjectKind {
-    pub const ALL: [ObjectKind; 5] = [ObjectKind::Source, ObjectKind::Table, ObjectKind::Pipeline, ObjectKind::View, ObjectKind::Secret];
+    pub const ALL: [ObjectKind; 6] =
+        [ObjectKind::Source, ObjectKind::Table, ObjectKind::Pipeline, ObjectKind::View, ObjectKind::Secret, ObjectKind::Index];
 
     /// As it is typed: `SOURCE`.
     pub fn keyword(self) -> &'static str {
@@ -49,6 +51,7 @@ impl ObjectKind {
             ObjectKind::Pipeline => "PIPELINE",
             ObjectKind::View => "MATERIALIZED VIEW",
             ObjectKind::Secret => "SECRET",
+            ObjectKind::Index => "INDEX",
         }
     }
 }
@@ -98,7 +101,7 @@ pub(super) fn if_not_exists(reader: &mut Reader) -> bool {
     reader.accept(&["IF", "NOT", "EXISTS"])
 }
 
-/// `SOURCE`, `TABLE`, `PIPELINE`, `MATERIALIZED VIEW` or `SECRET`
+/// `SOURCE`, `TABLE`, `PIPELINE`, `MATERIALIZED VIEW`, `SECRET` or `INDEX`
 pub(super) fn object_kind(reader: &mut Reader) -> Option<ObjectKind> {
     ObjectKind::ALL.into_iter().find(|kind| reader.accept(&kind.keyword().split(' ').collect::<Vec<_>>()))
 }

@@ -53,7 +53,7 @@ pub fn list(reader: &mut Reader) -> Option<Show> {
 
 pub fn create(reader: &mut Reader) -> Result<ShowCreate> {
     reader.expect(&["SHOW", "CREATE"])?;
-    let unexpected = reader.unexpected("SOURCE, TABLE, PIPELINE or MATERIALIZED VIEW");
+    let unexpected = reader.unexpected("SOURCE, TABLE, PIPELINE, MATERIALIZED VIEW or INDEX");
     let kind = match object_kind(reader) {
         Some(ObjectKind::Secret) | None => return Err(unexpected),
         Some(kind) => kind,

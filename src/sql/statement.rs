@@ -15,6 +15,7 @@ pub enum Statement {
     CreatePipeline(CreatePipeline),
     CreateMaterializedView(CreateMaterializedView),
     CreateSecret(CreateSecret),
+    CreateIndex(CreateIndex),
     Drop(Drop),
     AlterTable(AlterTable),
     AlterPipeline(AlterPipeline),
@@ -46,7 +47,7 @@ pub enum Statement {
 type Read = fn(&mut Reader) -> Result<Statement>;
 
 /// The words a statement begins with, and who reads it from there. Where two match, the earlier counts.
-const STATEMENTS: [(&[&str], Read); 39] = [
+const STATEMENTS: [(&[&str], Read); 42] = [
     (&["SELECT"], query),
     (&["WITH"], query),
     (&["VALUES"], query),
@@ -62,11 +63,14 @@ const STATEMENTS: [(&[&str], Read); 39] = [
     (&["CREATE", "MATERIALIZED", "VIEW"], create_view),
     (&["CREATE", "OR", "REPLACE", "MATERIALIZED", "VIEW"], create_view),
     (&["CREATE", "SECRET"], |r| create_secret::parse(r).map(Statement::CreateSecret)),
+    (&["CREATE", "INDEX"], |r| create_index::parse(r).map(Statement::CreateIndex)),
+    (&["CREATE", "UNIQUE", "INDEX"], |r| create_index::parse(r).map(Statement::CreateIndex)),
     (&["DROP", "SOURCE"], |r| drop::parse(r).map(Statement::Drop)),
     (&["DROP", "TABLE"], |r| drop::parse(r).map(Statement::Drop)),
     (&["DROP", "PIPELINE"], |r| drop::parse(r).map(Statement::Drop)),
     (&["DROP", "MATERIALIZED", "VIEW"], |r| drop::parse(r).map(Statement::Drop)),
     (&["DROP", "SECRET"], |r| drop::parse(r).map(Statement::Drop)),
+    (&["DROP", "INDEX"], |r| drop::parse(r).map(Statement::Drop)),
     (&["ALTER", "TABLE"], |r| alter_table::parse(r).map(Statement::AlterTable)),
     (&["ALTER", "PIPELINE"], |r| alter_pipeline::parse(r).map(Statement::AlterPipeline)),
     (&["ALTER", "MATERIALIZED", "VIEW"], |r| alter_materialized_view::parse(r).map(Statement::AlterMaterializedView)),

@@ -25,7 +25,7 @@ macro_rules! golden {
 }
 
 golden! {
-    alter, change, create_materialized_view, create_pipeline, create_secret, create_source, create_table, drop, explain, insert, query, set,
+    alter, change, create_index, create_materialized_view, create_pipeline, create_secret, create_source, create_table, drop, explain, insert, query, set,
     several, show, syntax,
     transaction, unsupported,
 }

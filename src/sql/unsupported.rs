@@ -58,7 +58,7 @@ const NOT_AT_ALL: [&str; 32] = [
 ];
 
 /// What `CREATE`, `ALTER` and `DROP` are about in PostgreSQL.
-const OBJECTS: [&[&str]; 33] = [
+const OBJECTS: [&[&str]; 32] = [
     &["ACCESS", "METHOD"],
     &["AGGREGATE"],
     &["CAST"],
@@ -72,7 +72,6 @@ const OBJECTS: [&[&str]; 33] = [
     &["FOREIGN", "TABLE"],
     &["FUNCTION"],
     &["GROUP"],
-    &["INDEX"],
     &["LANGUAGE"],
     &["OPERATOR"],
     &["OWNED"],

@@ -2,6 +2,7 @@
 
 mod events;
 mod expectations;
+mod indexes;
 mod job_inputs;
 mod jobs;
 mod settings;
@@ -36,6 +37,7 @@ pub const SYSTEM_TABLES: &[&dyn SystemTable] = &[
     &sources::Sources,
     &tables::Tables,
     &views::Views,
+    &indexes::Indexes,
     &view_operators::ViewOperators,
     &expectations::Expectations,
     &events::Events,

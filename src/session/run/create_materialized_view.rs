@@ -115,7 +115,7 @@ fn may_have_watermark(input: &Input) -> bool {
     match &input.object.definition {
         Definition::Source(source) => source.watermark.is_some(),
         Definition::View(_) => true,
-        Definition::Table(_) | Definition::Pipeline(_) | Definition::Secret(_) => false,
+        Definition::Table(_) | Definition::Pipeline(_) | Definition::Secret(_) | Definition::Index(_) => false,
     }
 }
 

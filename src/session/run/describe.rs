@@ -46,7 +46,9 @@ async fn of_object(session: &Session, object: &Object) -> Result<RecordBatch> {
         }
         Definition::Source(source) => Ok(of_source(session, object, source)),
         Definition::View(view) => of_view(session, view).await,
-        Definition::Pipeline(_) | Definition::Secret(_) => Err(Error::internal("a relation is no table, source or view")),
+        Definition::Pipeline(_) | Definition::Secret(_) | Definition::Index(_) => {
+            Err(Error::internal("a relation is no table, source or view"))
+        }
     }
 }
 

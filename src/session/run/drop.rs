@@ -1,4 +1,4 @@
-//! `DROP SOURCE | TABLE | PIPELINE | MATERIALIZED VIEW | SECRET [IF EXISTS] a, b [CASCADE | RESTRICT] [PURGE]`
+//! `DROP SOURCE | TABLE | PIPELINE | MATERIALIZED VIEW | SECRET | INDEX [IF EXISTS] a, b [CASCADE | RESTRICT] [PURGE]`
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub async fn run(session: &Session, drop: &Drop) -> Result<Outcome> {
     Ok(Outcome::done(format!("DROP {}", drop.kind.keyword())))
 }
 
-/// What is dropped: what was named, and with CASCADE what depends on it.
+/// What is dropped: what was named, and with CASCADE what depends on it. Indexes go with their view.
 fn doomed(session: &Session, drop: &Drop, catalog: &Snapshot) -> Result<Vec<Arc<Object>>> {
     let kind = kind(drop.kind);
     let mut doomed: Vec<Arc<Object>> = vec![];
@@ -41,16 +41,14 @@ fn doomed(session: &Session, drop: &Drop, catalog: &Snapshot) -> Result<Vec<Arc<
             }
         }
     }
-    match (dependents.is_empty(), drop.dependents) {
-        (true, _) => Ok(doomed),
-        (false, Dependents::Restrict) => Err(refusal(&doomed, &dependents)),
-        (false, Dependents::Cascade) => {
-            for dependent in &dependents {
-                session.notice(Notice::note(format!("drop cascades to {}", dependent.as_ref())));
-            }
-            Ok(doomed.into_iter().chain(dependents).collect())
-        }
+    let (indexes, dependents): (Vec<_>, Vec<_>) = dependents.into_iter().partition(|object| object.kind() == ObjectKind::Index);
+    if !dependents.is_empty() && drop.dependents == Dependents::Restrict {
+        return Err(refusal(&doomed, &dependents));
     }
+    for dependent in &dependents {
+        session.notice(Notice::note(format!("drop cascades to {}", dependent.as_ref())));
+    }
+    Ok(doomed.into_iter().chain(dependents).chain(indexes).collect())
 }
 
 fn refusal(doomed: &[Arc<Object>], dependents: &[Arc<Object>]) -> Error {
@@ -125,5 +123,6 @@ fn kind(written: sql::ObjectKind) -> ObjectKind {
         sql::ObjectKind::Pipeline => ObjectKind::Pipeline,
         sql::ObjectKind::View => ObjectKind::View,
         sql::ObjectKind::Secret => ObjectKind::Secret,
+        sql::ObjectKind::Index => ObjectKind::Index,
     }
 }

@@ -3,6 +3,7 @@
 mod alter_materialized_view;
 mod alter_pipeline;
 mod alter_table;
+mod create_index;
 mod create_materialized_view;
 mod create_pipeline;
 mod create_secret;
@@ -46,6 +47,7 @@ pub async fn run(session: &Session, prepared: &Prepared, parameters: Vec<ScalarV
         Statement::CreatePipeline(create) => create_pipeline::run(session, create, text).await,
         Statement::CreateMaterializedView(create) => create_materialized_view::run(session, create, text).await,
         Statement::CreateSecret(create) => create_secret::run(session, create).await,
+        Statement::CreateIndex(create) => create_index::run(session, create, text).await,
         Statement::Drop(drop) => drop::run(session, drop).await,
         Statement::AlterTable(alter) => alter_table::run(session, alter).await,
         Statement::AlterPipeline(alter) => alter_pipeline::run(session, alter).await,

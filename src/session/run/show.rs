@@ -67,6 +67,7 @@ pub async fn create(session: &Session, show: &ShowCreate) -> Result<Outcome> {
         sql::ObjectKind::Table => ObjectKind::Table,
         sql::ObjectKind::Pipeline => ObjectKind::Pipeline,
         sql::ObjectKind::View => ObjectKind::View,
+        sql::ObjectKind::Index => ObjectKind::Index,
         sql::ObjectKind::Secret => return Err(Error::unsupported("a secret is not shown").at(show.name_position)),
     };
     let catalog = session.services.flow.catalog.snapshot();

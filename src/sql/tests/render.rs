@@ -51,6 +51,12 @@ fn statement(statement: &Statement, text: &str, offset: usize) -> String {
         Statement::CreateSecret(s) => {
             let _ = writeln!(out, "{text} @{}", s.name_position);
         }
+        Statement::CreateIndex(i) => {
+            let _ = writeln!(out, "create index{}", flag(i.if_not_exists, " if not exists"));
+            i.name.iter().for_each(|name| placed(&mut out, "name", name));
+            placed(&mut out, "on", &i.view);
+            i.columns.iter().for_each(|column| placed(&mut out, "column", column));
+        }
         Statement::Drop(d) => {
             let _ = writeln!(out, "drop {}{} {:?} {:?}", d.kind, flag(d.if_exists, " if exists"), d.dependents, d.files);
             d.names.iter().for_each(|name| placed(&mut out, "name", name));
