@@ -1,6 +1,8 @@
 //! What is defined, by kind. These are stored as JSON: a field may be added with a default, never renamed. An older server refuses
 //! a definition that has a field it does not know, for writing it back would lose that field.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{ObjectKind, SecretDef};
@@ -136,6 +138,9 @@ pub struct ViewInput {
     pub relation: ObjectId,
     /// Its columns when the view was made, in their order. The query is planned over these alone, whatever columns have come since.
     pub columns: Vec<String>,
+    /// What the query calls it, where that is not its name any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called: Option<Name>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -222,6 +227,25 @@ impl Definition {
             Definition::View(view) => view.inputs.iter().map(|input| Reference::Id(input.relation)).collect(),
             Definition::Index(index) => vec![Reference::Id(index.view)],
             Definition::Table(_) | Definition::Secret(_) => Vec::new(),
+        }
+    }
+
+    /// Whether it knows one of these by what its query, or the statement that made it, calls it.
+    pub fn reads(&self, relations: &BTreeSet<ObjectId>) -> bool {
+        match self {
+            Definition::View(ViewDef { inputs, .. }) | Definition::Pipeline(PipelineDef { kept_inputs: inputs, .. }) => {
+                inputs.iter().any(|input| relations.contains(&input.relation))
+            }
+            Definition::Index(index) => relations.contains(&index.view),
+            Definition::Source(_) | Definition::Table(_) | Definition::Secret(_) => false,
+        }
+    }
+
+    /// What a query that remembers something reads.
+    pub fn inputs_mut(&mut self) -> &mut [ViewInput] {
+        match self {
+            Definition::View(ViewDef { inputs, .. }) | Definition::Pipeline(PipelineDef { kept_inputs: inputs, .. }) => inputs,
+            Definition::Source(_) | Definition::Table(_) | Definition::Secret(_) | Definition::Index(_) => &mut [],
         }
     }
 

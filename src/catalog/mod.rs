@@ -82,6 +82,12 @@ impl Catalog {
         self.write(|base| allow(base).map(|()| changes)).await
     }
 
+    /// Changes that follow from the definitions as they are now, whoever changed them last. `plan` is called once, with the store locked: it must
+    /// be quick.
+    pub async fn change(&self, plan: impl FnOnce(&Snapshot) -> Result<Vec<Change>> + Send) -> Result<Arc<Snapshot>> {
+        self.write(plan).await
+    }
+
     /// Changes one object as it is now, whoever changed it before. `change` is called once, with the store locked: it must be quick.
     /// If it changes nothing, nothing is written.
     pub async fn update(&self, id: ObjectId, change: impl FnOnce(&mut Object) -> Result<()> + Send) -> Result<Arc<Snapshot>> {

@@ -112,7 +112,7 @@ fn view(text: &str, input: &Object) -> Object {
         Definition::View(ViewDef {
             job: JobId::new(),
             query: "SELECT sum(amount) AS total FROM events".to_string(),
-            inputs: vec![ViewInput { relation: input.id, columns: vec!["amount".to_string()] }],
+            inputs: vec![ViewInput { relation: input.id, columns: vec!["amount".to_string()], called: None }],
             columns: vec![ViewColumn { name: "total".to_string(), data_type: SqlType::Numeric { precision: 38, scale: 2 } }],
             unique: Some(vec![]),
             emit: Emit::OnWindowClose,

@@ -80,11 +80,15 @@ impl LookUp {
         values.filter(|value| matches!(value, Wanted::Parameter(_))).count()
     }
 
+    /// Whether the name still means what it did.
+    pub fn stands(&self, catalog: &Snapshot) -> bool {
+        catalog.relation(&self.name).is_some_and(|object| object.id == self.view)
+    }
+
     /// The rows as the view shows them now. `None` where the planner must look: the name means something else by now, there is nothing to read
     /// yet, or a parameter is not of the column's type.
     pub fn run(&self, catalog: &Snapshot, parameters: &[ScalarValue]) -> Result<Option<RecordBatch>> {
-        let stands = catalog.relation(&self.name).is_some_and(|object| object.id == self.view);
-        let Some(version) = self.published.shown().filter(|_| stands) else { return Ok(None) };
+        let Some(version) = self.published.shown().filter(|_| self.stands(catalog)) else { return Ok(None) };
         let Some(values) = self.conditions.iter().map(|condition| condition.values(parameters)).collect::<Result<Option<Vec<_>>>>()? else {
             return Ok(None);
         };

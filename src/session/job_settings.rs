@@ -1,9 +1,10 @@
 //! What `ALTER` does to jobs, be they those of pipelines or of materialized views.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::run::to_the_end;
-use super::{Notice, Services, Session};
+use super::{Notice, Services, Session, renaming};
 use crate::catalog::{DesiredState, JobSettings, Object, ObjectKind};
 use crate::error::{Error, Result};
 use crate::model::{Name, ObjectId, Options};
@@ -23,18 +24,12 @@ pub struct Whose<'a> {
 
 /// Makes the change and has the job follow it, also if the client leaves meanwhile.
 pub async fn alter(session: &Session, whose: Whose<'_>, change: &JobChange) -> Result<()> {
-    let catalog = session.services.flow.catalog.snapshot();
-    let Some(object) = catalog.find(whose.kind, whose.name) else {
-        if whose.if_exists {
-            session.notice(Notice::note(format!("{} \"{}\" does not exist, skipping", whose.kind, whose.name)));
-            return Ok(());
-        }
-        return Err(catalog
-            .expect_kind(whose.kind, whose.name)
-            .err()
-            .unwrap_or_else(|| whose.kind.undefined(whose.name))
-            .at(whose.position));
-    };
+    match change {
+        JobChange::RenameTo(name) => return renaming::rename(session, whose, name).await,
+        JobChange::SwapWith(name) => return renaming::swap(session, whose, name).await,
+        JobChange::Pause | JobChange::Resume | JobChange::Set(_) => {}
+    }
+    let Some(object) = find(session, &whose)? else { return Ok(()) };
     let statement = format!("ALTER {} …", whose.kind.as_str().to_uppercase());
     let (services, id) = (session.services.clone(), object.id);
     match change {
@@ -51,7 +46,20 @@ pub async fn alter(session: &Session, whose: Whose<'_>, change: &JobChange) -> R
             let set = move |settings: JobSettings| *settings.commit_interval_ms = interval.as_millis() as u64;
             to_the_end(async move { change_and_restart(&services, id, set).await }).await
         }
-        JobChange::RenameTo(name) => Err(Error::unsupported(format!("{statement} RENAME is not supported yet")).at(name.position)),
+        JobChange::RenameTo(_) | JobChange::SwapWith(_) => unreachable!("names are no settings"),
+    }
+}
+
+/// `None` if there is none and that is no error; then it is noted.
+pub fn find(session: &Session, whose: &Whose<'_>) -> Result<Option<Arc<Object>>> {
+    let catalog = session.services.flow.catalog.snapshot();
+    match catalog.expect_kind(whose.kind, whose.name) {
+        Ok(object) => Ok(Some(object.clone())),
+        Err(_) if whose.if_exists && catalog.find(whose.kind, whose.name).is_none() => {
+            session.notice(Notice::note(format!("{} \"{}\" does not exist, skipping", whose.kind, whose.name)));
+            Ok(None)
+        }
+        Err(error) => Err(error.at(whose.position)),
     }
 }
 

@@ -8,6 +8,7 @@ mod change;
 mod job_settings;
 mod outcome;
 mod prepare;
+mod renaming;
 mod run;
 mod services;
 mod table_folders;

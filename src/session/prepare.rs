@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement as DataFusionStatement;
+use parking_lot::RwLock;
 use sqlparser::ast;
 
 use super::{Session, change, run};
@@ -25,7 +26,7 @@ pub struct Prepared {
     /// None where it answers without rows.
     pub columns: Option<SchemaRef>,
     parsed: Parsed,
-    look_up: Option<LookUp>,
+    look_up: RwLock<Option<Arc<LookUp>>>,
 }
 
 impl Prepared {
@@ -34,8 +35,13 @@ impl Prepared {
     }
 
     /// What it looks up, if it does no more.
-    pub fn look_up(&self) -> Option<&LookUp> {
-        self.look_up.as_ref()
+    pub fn look_up(&self) -> Option<Arc<LookUp>> {
+        self.look_up.read().clone()
+    }
+
+    /// The same where names have come to mean something else: as the statement is planned now.
+    pub fn renew_look_up(&self, plan: &LogicalPlan) {
+        *self.look_up.write() = LookUp::of(plan).map(Arc::new);
     }
 
     /// The statement as it was written.
@@ -70,7 +76,7 @@ pub async fn prepare(session: &Session, text: &str, given: &[Option<SqlType>]) -
         Statement::Explain(_) => (vec![], Some(text_columns(&["QUERY PLAN"]))),
         other => (vec![], run::show::columns(session, other).await?),
     };
-    Ok(Prepared { parameters, columns, parsed, look_up })
+    Ok(Prepared { parameters, columns, parsed, look_up: RwLock::new(look_up.map(Arc::new)) })
 }
 
 /// The parameters of a statement that changes rows.

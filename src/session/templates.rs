@@ -29,7 +29,8 @@ impl Session {
     /// Has texts that are like this one, which was prepared, answered at once from now on, if that can be.
     pub async fn learn_alike(&self, sql: &str, prepared: &Prepared) {
         let Some(template) = prepared.look_up().and_then(|_| Template::of(sql)) else { return };
-        if self.templates.0.lock().contains_key(&template.text) {
+        // One that is known and could not answer stood for something else.
+        if self.templates.0.lock().get(&template.text).is_some_and(Option::is_none) {
             return;
         }
         let asks_for_all = |prepared: &Prepared| prepared.look_up().is_some_and(|look_up| look_up.parameters() == template.literals.len());

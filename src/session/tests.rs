@@ -146,9 +146,12 @@ async fn a_statement_follows_its_view() {
     assert_eq!(ask(7).await.len() - 1, 1);
     assert_eq!(server.ask_alike("SELECT n FROM by_page WHERE tenant = 7;").await.1, true);
     // Another one of the same name.
-    server.sql("DROP MATERIALIZED VIEW by_page; CREATE MATERIALIZED VIEW by_page AS SELECT seconds AS n, tenant FROM visits").await;
+    server.sql("DROP MATERIALIZED VIEW by_page; CREATE MATERIALIZED VIEW by_page AS SELECT tenant, count(*) + 1 AS n FROM visits GROUP BY tenant").await;
     assert_eq!(ask(7).await, ["n", "2"]);
     assert_eq!(server.ask_alike("SELECT n FROM by_page WHERE tenant = 7").await, (vec!["n".to_string(), "2".to_string()], false));
+    // Both have learnt what the name means now.
+    assert!(prepared.look_up().unwrap().stands(&server.session.services.flow.catalog.snapshot()));
+    assert_eq!(server.ask_alike("SELECT n FROM by_page WHERE tenant = 7").await, (vec!["n".to_string(), "2".to_string()], true));
     server.sql("DROP MATERIALIZED VIEW by_page").await;
     let error = server.session.execute(&prepared, vec![ScalarValue::from(7_i64)]).await.err().unwrap();
     assert!(error.message().contains("by_page"), "{error}");
@@ -185,4 +188,43 @@ async fn an_index_is_a_further_path() {
     assert!(!server.is_looked_up(by_day).await);
     server.sql("DROP MATERIALIZED VIEW by_page").await;
     assert_eq!(server.ask("SELECT count(*) AS n FROM lakewire.indexes", &[]).await, ["n", "0"]);
+}
+
+#[tokio::test]
+async fn views_change_names_and_whoever_reads_them_goes_on() {
+    let server = Server::start().await;
+    server.sql("CREATE TABLE t (a bigint); INSERT INTO t VALUES (1), (2), (3)").await;
+    server
+        .sql("CREATE MATERIALIZED VIEW small AS SELECT a FROM t WHERE a < 3; CREATE MATERIALIZED VIEW large AS SELECT a FROM t WHERE a > 2")
+        .await;
+    server
+        .sql("CREATE MATERIALIZED VIEW sums AS SELECT sum(small.a) AS s, max(l.a) AS m FROM small, large AS l; CREATE INDEX i ON small (a)")
+        .await;
+    let ask = async |sql: &str| server.ask(sql, &[]).await[1..].join(" ");
+    assert_eq!(ask("SELECT s, m FROM sums").await, "3|3");
+    server.sql("ALTER MATERIALIZED VIEW small RENAME TO \"Tiny\"").await;
+    server.sql("INSERT INTO t VALUES (0), (9); FLUSH").await;
+    assert_eq!((ask("SELECT count(*) FROM \"Tiny\"").await, ask("SELECT s, m FROM sums").await), ("3".to_string(), "6|9".to_string()));
+    assert!(server.session.prepare("SELECT * FROM small", &[]).await.is_err());
+    server.sql("ALTER MATERIALIZED VIEW \"Tiny\" SWAP WITH large").await;
+    server.sql("INSERT INTO t VALUES (-5), (50); FLUSH").await;
+    assert_eq!((ask("SELECT min(a) FROM large").await, ask("SELECT max(a) FROM \"Tiny\"").await), ("-5".to_string(), "50".to_string()));
+    assert_eq!(ask("SELECT s, m FROM sums").await, "-6|50");
+    for (shown, expected) in [
+        ("MATERIALIZED VIEW large", "CREATE MATERIALIZED VIEW large AS SELECT a FROM t WHERE a < 3"),
+        (
+            "MATERIALIZED VIEW sums",
+            "CREATE MATERIALIZED VIEW sums AS SELECT sum(small.a) AS s, max(l.a) AS m FROM large AS small, \"Tiny\" AS l",
+        ),
+        ("INDEX i", "CREATE INDEX i ON large (a)"),
+    ] {
+        assert!(ask(&format!("SHOW CREATE {shown}")).await.ends_with(expected), "{shown}");
+    }
+    // What they had computed is not computed anew.
+    assert_eq!(ask("SELECT count(*) FROM lakewire.events WHERE event = 'view computed anew'").await, "0");
+    for refused in ["large SWAP WITH large", "large SWAP WITH t", "large RENAME TO t", "nothing SWAP WITH large"] {
+        let prepared = server.session.prepare(&format!("ALTER MATERIALIZED VIEW {refused}"), &[]).await.unwrap();
+        assert!(server.session.execute(&prepared, vec![]).await.is_err(), "{refused}");
+    }
+    assert_eq!((ask("SELECT min(a) FROM large").await, ask("SELECT max(a) FROM \"Tiny\"").await), ("-5".to_string(), "50".to_string()));
 }

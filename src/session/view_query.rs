@@ -51,7 +51,8 @@ pub async fn plan(query: &Query, inputs: &[Input], emit: Emit, delivery: Deliver
 impl Input {
     /// What is remembered of it.
     pub fn to_saved(&self) -> ViewInput {
-        ViewInput { relation: self.object.id, columns: self.schema.fields().iter().map(|field| field.name().clone()).collect() }
+        let columns = self.schema.fields().iter().map(|field| field.name().clone()).collect();
+        ViewInput { relation: self.object.id, columns, called: None }
     }
 
     fn relation(&self) -> Relation {

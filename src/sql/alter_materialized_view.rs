@@ -1,4 +1,4 @@
-//! `ALTER MATERIALIZED VIEW [IF EXISTS] v PAUSE | RESUME | SET (key = value, …) | RENAME TO q`
+//! `ALTER MATERIALIZED VIEW [IF EXISTS] v PAUSE | RESUME | SET (key = value, …) | RENAME TO q | SWAP WITH q`
 
 use super::job_change::{self, JobChange};
 use super::object::object_name;
@@ -18,6 +18,9 @@ pub fn parse(reader: &mut Reader) -> Result<AlterMaterializedView> {
     reader.expect(&["ALTER", "MATERIALIZED", "VIEW"])?;
     let if_exists = reader.accept(&["IF", "EXISTS"]);
     let name = object_name(reader)?;
-    let change = job_change::parse(reader)?;
+    let change = match reader.accept(&["SWAP", "WITH"]) {
+        true => JobChange::SwapWith(object_name(reader)?),
+        false => job_change::parse(reader)?,
+    };
     Ok(AlterMaterializedView { name: name.name, name_position: name.position, if_exists, change })
 }

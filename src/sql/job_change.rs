@@ -12,6 +12,8 @@ pub enum JobChange {
     Resume,
     Set(Options),
     RenameTo(PlacedName),
+    /// The two change names.
+    SwapWith(PlacedName),
 }
 
 pub(super) fn parse(reader: &mut Reader) -> Result<JobChange> {

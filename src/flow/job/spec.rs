@@ -198,7 +198,8 @@ fn view_inputs(read: &[ViewInput], object: &Object, catalog: &Snapshot, lake: &L
             }
             _ => return Err(Error::internal(format!("{object} reads {read}, which is no relation"))),
         };
-        inputs.push(ViewInputSpec { id: read.id, name: read.name.clone(), columns: input.columns.clone(), from });
+        let name = input.called.clone().unwrap_or_else(|| read.name.clone());
+        inputs.push(ViewInputSpec { id: read.id, name, columns: input.columns.clone(), from });
     }
     Ok(inputs)
 }

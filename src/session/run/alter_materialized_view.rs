@@ -1,4 +1,4 @@
-//! `ALTER MATERIALIZED VIEW [IF EXISTS] v PAUSE | RESUME | SET (…)`
+//! `ALTER MATERIALIZED VIEW [IF EXISTS] v PAUSE | RESUME | SET (…) | RENAME TO w | SWAP WITH w`
 
 use super::super::job_settings::{self, Whose};
 use super::super::{Outcome, Session};

@@ -1,4 +1,4 @@
-//! `ALTER PIPELINE [IF EXISTS] p PAUSE | RESUME | SET (…)`
+//! `ALTER PIPELINE [IF EXISTS] p PAUSE | RESUME | SET (…) | RENAME TO q`
 
 use super::super::job_settings::{self, Whose};
 use super::super::{Outcome, Session};

@@ -35,7 +35,7 @@ pub async fn run(session: &Session, prepared: &Prepared, parameters: Vec<ScalarV
     match prepared.statement() {
         Statement::Query(query) => match query::look_up(session, prepared, &parameters)? {
             Some(found) => Ok(found),
-            None => query::run(session, query, text, &parameters).await,
+            None => query::run(session, prepared, query, &parameters).await,
         },
         Statement::Insert(insert) => insert::run(session, insert, text, &parameters).await,
         Statement::Update(update) => update::run(session, update, text, &parameters).await,

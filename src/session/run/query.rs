@@ -12,8 +12,12 @@ use crate::error::Result;
 use crate::query;
 use crate::sql::result_names;
 
-pub async fn run(session: &Session, query: &Query, text: &str, parameters: &[ScalarValue]) -> Result<Outcome> {
-    let plan = bind(plan_query(session, query, text).await?, parameters)?;
+pub async fn run(session: &Session, prepared: &Prepared, query: &Query, parameters: &[ScalarValue]) -> Result<Outcome> {
+    let plan = plan_query(session, query, prepared.text()).await?;
+    if prepared.look_up().is_some_and(|look_up| !look_up.stands(&session.services.flow.catalog.snapshot())) {
+        prepared.renew_look_up(&plan);
+    }
+    let plan = bind(plan, parameters)?;
     let rows = query::run::run(session.state.clone(), plan, &session.services.query.compute).await?;
     Ok(Outcome::Rows { schema: result_names::rename(query, &rows.schema()), rows, tag: "SELECT" })
 }

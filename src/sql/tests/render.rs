@@ -196,6 +196,7 @@ fn job_change(out: &mut String, change: &JobChange) {
     match change {
         JobChange::Set(new) => options(out, new),
         JobChange::RenameTo(name) => placed(out, "rename to", name),
+        JobChange::SwapWith(name) => placed(out, "swap with", name),
         other => {
             let _ = writeln!(out, "  {other:?}");
         }

@@ -99,7 +99,7 @@ impl House {
 
     /// The same for a pipeline that remembers what it has seen.
     pub async fn kept_pipeline(&self, name: &str, source: &Object) -> Object {
-        let kept_inputs = vec![ViewInput { relation: source.id, columns: vec![] }];
+        let kept_inputs = vec![ViewInput { relation: source.id, columns: vec![], called: None }];
         self.pipeline_with(name, source, "SELECT DISTINCT _offset AS o FROM s", kept_inputs).await
     }
 
@@ -148,6 +148,7 @@ impl House {
         let input = |(of, columns): &(&Object, &[&str])| ViewInput {
             relation: of.id,
             columns: columns.iter().map(|name| name.to_string()).collect(),
+            called: None,
         };
         let definition = ViewDef {
             job: JobId::new(),

@@ -1,0 +1,88 @@
+//! New names for what has a job. Whatever reads it goes on reading it: definitions know each other by id, and what a query calls something else by
+//! now is kept with what it reads.
+
+use std::collections::BTreeSet;
+
+use super::job_settings::{Whose, find};
+use super::run::to_the_end;
+use super::{Services, Session};
+use crate::catalog::{Change, Object, Snapshot};
+use crate::error::{Error, Result};
+use crate::model::{Name, ObjectId};
+use crate::sql::{PlacedName, Renames, renamed};
+
+/// An object's new name.
+type Renaming = (ObjectId, Name);
+
+/// `RENAME TO`
+pub async fn rename(session: &Session, whose: Whose<'_>, to: &PlacedName) -> Result<()> {
+    let Some(object) = find(session, &whose)? else { return Ok(()) };
+    let (services, renaming) = (session.services.clone(), vec![(object.id, to.name.clone())]);
+    to_the_end(async move { give(&services, renaming).await }).await.map_err(|error| error.at(to.position))
+}
+
+/// `SWAP WITH`: in one step, so that at no time one of the names means nothing.
+pub async fn swap(session: &Session, whose: Whose<'_>, with: &PlacedName) -> Result<()> {
+    let kind = whose.kind;
+    let Some(one) = find(session, &whose)? else { return Ok(()) };
+    let other = find(session, &Whose { kind, name: &with.name, position: with.position, if_exists: false })?;
+    let other = other.ok_or_else(|| kind.undefined(&with.name).at(with.position))?;
+    if one.id == other.id {
+        let error = Error::invalid(format!("{} cannot be swapped with itself", one.as_ref()));
+        return Err(error.at(with.position));
+    }
+    let (services, renamings) = (session.services.clone(), vec![(one.id, other.name.clone()), (other.id, one.name.clone())]);
+    to_the_end(async move { give(&services, renamings).await }).await
+}
+
+async fn give(services: &Services, renamings: Vec<Renaming>) -> Result<()> {
+    // In one order, whoever else renames: nobody waits for a turn that waits for his.
+    let ids: BTreeSet<ObjectId> = renamings.iter().map(|(id, _)| *id).collect();
+    let mut turns = vec![];
+    for id in &ids {
+        turns.push(services.supervisor.turn(*id).await);
+    }
+    let catalog = services.flow.catalog.change(|base| changes(base, &renamings)).await?;
+    for id in ids {
+        let object = catalog.get(id).ok_or_else(|| Error::internal("what was renamed is gone"))?;
+        // Its job tells its name wherever it speaks.
+        services.supervisor.stop(id).await;
+        services.supervisor.start(object)?;
+    }
+    Ok(())
+}
+
+fn changes(base: &Snapshot, renamings: &[Renaming]) -> Result<Vec<Change>> {
+    let mut renames = Renames::new();
+    for (id, new) in renamings {
+        let object = base.get(*id).ok_or_else(|| Error::undefined("the object was dropped meanwhile"))?;
+        renames.insert(object.name.clone(), new.clone());
+    }
+    let ids: BTreeSet<ObjectId> = renamings.iter().map(|(id, _)| *id).collect();
+    let mut concerned: Vec<Object> = vec![];
+    for object in renamings.iter().flat_map(|(id, _)| base.get(*id).into_iter().chain(base.dependents_of(*id))) {
+        let names_one = object.definition.reads(&ids) || ids.contains(&object.id);
+        if names_one && !concerned.iter().any(|known| known.id == object.id) {
+            concerned.push(under_new_names(object, base, renamings, &renames)?);
+        }
+    }
+    // Of two that change places, one must be out of the way first.
+    let aside = renamings.iter().skip(1).map(|(id, _)| {
+        let object = base.get(*id).ok_or_else(|| Error::undefined("the object was dropped meanwhile"))?;
+        Ok(Change::Replace(Object { name: Name::new(format!("{id}"))?, ..Object::clone(object) }))
+    });
+    aside.chain(concerned.into_iter().map(|object| Ok(Change::Replace(object)))).collect()
+}
+
+fn under_new_names(object: &Object, base: &Snapshot, renamings: &[Renaming], renames: &Renames) -> Result<Object> {
+    let mut object = object.clone();
+    if let Some((_, new)) = renamings.iter().find(|(id, _)| *id == object.id) {
+        object.name = new.clone();
+    }
+    for input in object.definition.inputs_mut().iter_mut().filter(|input| renamings.iter().any(|(id, _)| *id == input.relation)) {
+        let former = base.get(input.relation).map(|read| read.name.clone());
+        input.called = input.called.take().or(former);
+    }
+    object.sql = renamed(&object.sql, renames)?;
+    Ok(object)
+}

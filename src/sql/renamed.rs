@@ -1,0 +1,149 @@
+//! A statement as it is shown after something in it was given another name: what it makes, or a relation that it reads.
+
+use std::collections::BTreeMap;
+use std::ops::{ControlFlow, Range};
+
+use sqlparser::ast::{ObjectName, Query, TableFactor, Visit, Visitor};
+
+use super::position;
+use super::reader::Reader;
+use super::with_scopes::WithScopes;
+use super::{Parsed, Statement, parse, split};
+use crate::error::Result;
+use crate::model::Name;
+use crate::model::name::fold;
+
+/// Former names, and what they are called now.
+pub type Renames = BTreeMap<Name, Name>;
+
+/// The text of a definition under new names. A relation that it reads keeps its former name as an alias, for columns are named after that.
+///
+/// Errors: the text is no definition.
+pub fn renamed(text: &str, renames: &Renames) -> Result<String> {
+    let Some(Parsed { statement, .. }) = parse(text)?.pop() else { return Ok(text.to_string()) };
+    let mut replaced: Vec<(Range<usize>, String)> = vec![];
+    let mut made = |position: usize, name: &Name| -> Result<()> {
+        if let Some(new) = renames.get(name) {
+            replaced.push((name_at(text, position)?, new.quoted()));
+        }
+        Ok(())
+    };
+    match &statement {
+        Statement::CreateMaterializedView(view) => made(view.name_position, &view.name)?,
+        Statement::CreatePipeline(pipeline) => made(pipeline.name_position, &pipeline.name)?,
+        Statement::CreateIndex(index) => made(index.view.position, &index.view.name)?,
+        _ => {}
+    }
+    let query = match &statement {
+        Statement::CreateMaterializedView(view) => Some(&view.query),
+        Statement::CreatePipeline(pipeline) => Some(&pipeline.query),
+        _ => None,
+    };
+    if let Some(query) = query {
+        let mut read = Read { text, renames, scopes: WithScopes::default(), replaced: vec![] };
+        // The visitor never breaks.
+        let _ = query.visit(&mut read);
+        replaced.extend(read.replaced);
+    }
+    replaced.sort_by_key(|(place, _)| std::cmp::Reverse(place.start));
+    let mut text = text.to_string();
+    replaced.into_iter().for_each(|(place, by)| text.replace_range(place, &by));
+    Ok(text)
+}
+
+/// The bytes of a name that begins at this character, with its schema.
+fn name_at(text: &str, position: usize) -> Result<Range<usize>> {
+    let start = text.char_indices().nth(position - 1).map_or(text.len(), |(byte, _)| byte);
+    let rest = &text[start..];
+    let mut reader = Reader::new(rest, split::tokens(rest)?);
+    reader.qualified_name("a name")?;
+    Ok(start..start + reader.byte_offset_behind())
+}
+
+struct Read<'a> {
+    text: &'a str,
+    renames: &'a Renames,
+    scopes: WithScopes,
+    replaced: Vec<(Range<usize>, String)>,
+}
+
+impl Read<'_> {
+    fn new_name(&self, written: &ObjectName) -> Option<(&Name, &Name)> {
+        let name = written.0.last()?.as_ident().map(fold)?;
+        self.renames.get_key_value(&Name::new(name).ok()?)
+    }
+}
+
+impl Visitor for Read<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        self.scopes.enter(query);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        self.scopes.leave(query);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { name, alias, args: None, .. } = factor
+            && !self.scopes.knows(name)
+            && let Some((former, new)) = self.new_name(name)
+            && let (Some(first), Some(last)) =
+                (name.0.first().and_then(|part| part.as_ident()), name.0.last().and_then(|part| part.as_ident()))
+        {
+            let place = position::byte_offset(self.text, first.span.start)..position::byte_offset(self.text, last.span.end);
+            let alias = if alias.is_some() { String::new() } else { format!(" AS {}", former.quoted()) };
+            self.replaced.push((place, format!("{}{alias}", new.quoted())));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::new(text).unwrap()
+    }
+
+    #[test]
+    fn a_definition_says_the_new_names_and_means_the_same() {
+        let one: Renames = [(name("old"), name("New"))].into();
+        let swapped: Renames = [(name("a"), name("b")), (name("b"), name("a"))].into();
+        for (renames, text, expected) in [
+            (
+                &one,
+                "CREATE MATERIALIZED VIEW public.old AS SELECT 1 AS old FROM t",
+                "CREATE MATERIALIZED VIEW \"New\" AS SELECT 1 AS old FROM t",
+            ),
+            (
+                &one,
+                "CREATE MATERIALIZED VIEW v AS SELECT old.x, o.y FROM old JOIN Old AS o ON old.k = o.k WHERE 'old' <> \"old\".z",
+                "CREATE MATERIALIZED VIEW v AS SELECT old.x, o.y FROM \"New\" AS old JOIN \"New\" AS o ON old.k = o.k WHERE 'old' <> \"old\".z",
+            ),
+            (
+                &one,
+                "CREATE MATERIALIZED VIEW v AS WITH old AS (SELECT * FROM public.old) SELECT * FROM old",
+                "CREATE MATERIALIZED VIEW v AS WITH old AS (SELECT * FROM \"New\" AS old) SELECT * FROM old",
+            ),
+            (
+                &one,
+                "CREATE MATERIALIZED VIEW \"é\" AS\nSELECT x FROM t\nWHERE x IN (SELECT x FROM old)",
+                "CREATE MATERIALIZED VIEW \"é\" AS\nSELECT x FROM t\nWHERE x IN (SELECT x FROM \"New\" AS old)",
+            ),
+            (
+                &swapped,
+                "CREATE MATERIALIZED VIEW a AS SELECT * FROM b, a AS x",
+                "CREATE MATERIALIZED VIEW b AS SELECT * FROM a AS b, b AS x",
+            ),
+            (&one, "CREATE INDEX old ON old (a)", "CREATE INDEX old ON \"New\" (a)"),
+            (&one, "CREATE PIPELINE old AS INSERT INTO t SELECT * FROM s", "CREATE PIPELINE \"New\" AS INSERT INTO t SELECT * FROM s"),
+        ] {
+            assert_eq!(renamed(text, renames).unwrap(), expected);
+        }
+    }
+}
