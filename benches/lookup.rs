@@ -75,7 +75,7 @@ async fn main() {
 async fn while_events_arrive(lakewire: &Server, ours: &Asked<'_>, rows: u64, seconds: u64) {
     lakewire
         .sql(&format!(
-            "CREATE SOURCE arriving WITH (connector = 'generator', rows_per_second = {EVENTS_PER_SECOND}, partitions = 4);
+            "CREATE SOURCE arriving WITH (connector = 'generator', rate = {EVENTS_PER_SECOND}, partitions = 4);
              CREATE MATERIALIZED VIEW by_tenant AS SELECT tenant_id, count(*) AS n, sum(bytes_in) AS bytes FROM arriving GROUP BY tenant_id"
         ))
         .await;
@@ -121,7 +121,7 @@ async fn filled_postgres(rows: u64) -> Postgres {
 
 fn rows_between(first: u64, last: u64) -> String {
     format!(
-        "SELECT value, 1, TIMESTAMP '2026-01-01 00:00:00' + INTERVAL '1 second' * (value % 86400)::int, 'account ' || value
+        "SELECT value, 1, to_timestamp(1767225600 + value % 86400), 'account ' || value
          FROM generate_series({first}, {last}) AS s (value)"
     )
 }

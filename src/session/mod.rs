@@ -80,6 +80,15 @@ impl Session {
         prepare::prepare(self, text, parameter_types).await
     }
 
+    /// Answers a prepared statement at once, if all that it does is to look rows up. `None` where it is to be executed.
+    pub fn answer_now(&self, prepared: &Prepared, parameters: &[ScalarValue]) -> Result<Option<Outcome>> {
+        if prepared.look_up().is_none() {
+            return Ok(None);
+        }
+        self.transaction.lock().check(prepared.statement())?;
+        run::query::look_up(self, prepared, parameters)
+    }
+
     /// Runs a prepared statement. Long ones can be dropped at any await.
     pub async fn execute(&self, prepared: &Prepared, parameters: Vec<ScalarValue>) -> Result<Outcome> {
         self.transaction.lock().check(prepared.statement())?;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::run::query;
 use super::{Outcome, Prepared, Session};
 use crate::sql::Template;
 
@@ -22,8 +21,7 @@ impl Session {
     pub fn answer_alike(&self, sql: &str) -> Option<Outcome> {
         let template = Template::of(sql)?;
         let prepared = self.templates.0.lock().get(&template.text).cloned().flatten()?;
-        self.transaction.lock().check(prepared.statement()).ok()?;
-        query::look_up(self, &prepared, &template.literals).ok().flatten()
+        self.answer_now(&prepared, &template.literals).ok().flatten()
     }
 
     /// Has texts that are like this one, which was prepared, answered at once from now on, if that can be.

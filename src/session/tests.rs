@@ -5,9 +5,10 @@ use datafusion::scalar::ScalarValue;
 use futures::TryStreamExt;
 use tokio::runtime::Handle;
 
-use super::{Outcome, Services, Session};
+use super::{Outcome, Prepared, Services, Session};
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::error::Result;
 
 struct Server {
     session: Session,
@@ -32,8 +33,15 @@ impl Server {
     /// The rows, in their order of text.
     async fn ask(&self, sql: &str, parameters: &[ScalarValue]) -> Vec<String> {
         let prepared = self.session.prepare(sql, &[]).await.unwrap();
-        let outcome = self.session.execute(&prepared, parameters.to_vec()).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-        shown(outcome).await
+        self.answer(&prepared, parameters).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// As the extended protocol does.
+    async fn answer(&self, prepared: &Prepared, parameters: &[ScalarValue]) -> Result<Vec<String>> {
+        match self.session.answer_now(prepared, parameters)? {
+            Some(found) => Ok(shown(found).await),
+            None => Ok(shown(self.session.execute(prepared, parameters.to_vec()).await?).await),
+        }
     }
 
     async fn is_looked_up(&self, sql: &str) -> bool {
@@ -47,7 +55,7 @@ impl Server {
         }
         let prepared = self.session.prepare(sql, &[]).await.unwrap();
         self.session.learn_alike(sql, &prepared).await;
-        (shown(self.session.execute(&prepared, vec![]).await.unwrap()).await, false)
+        (self.answer(&prepared, &[]).await.unwrap(), false)
     }
 }
 
@@ -139,7 +147,7 @@ async fn a_statement_follows_its_view() {
     server.sql(VISITS).await;
     let query = "SELECT n FROM by_page WHERE tenant = $1";
     let prepared = server.session.prepare(query, &[]).await.unwrap();
-    let ask = async |tenant: i64| shown(server.session.execute(&prepared, vec![ScalarValue::from(tenant)]).await.unwrap()).await;
+    let ask = async |tenant: i64| server.answer(&prepared, &[ScalarValue::from(tenant)]).await.unwrap();
     assert_eq!(ask(7).await.len() - 1, 22);
     assert_eq!(server.ask_alike("SELECT n FROM by_page WHERE tenant = 7").await.1, false);
     server.sql("DELETE FROM visits WHERE tenant = 7 AND page <> 'it''s'; FLUSH").await;
@@ -153,7 +161,7 @@ async fn a_statement_follows_its_view() {
     assert!(prepared.look_up().unwrap().stands(&server.session.services.flow.catalog.snapshot()));
     assert_eq!(server.ask_alike("SELECT n FROM by_page WHERE tenant = 7").await, (vec!["n".to_string(), "2".to_string()], true));
     server.sql("DROP MATERIALIZED VIEW by_page").await;
-    let error = server.session.execute(&prepared, vec![ScalarValue::from(7_i64)]).await.err().unwrap();
+    let error = server.answer(&prepared, &[ScalarValue::from(7_i64)]).await.err().unwrap();
     assert!(error.message().contains("by_page"), "{error}");
     assert!(server.session.answer_alike("SELECT n FROM by_page WHERE tenant = 7").is_none());
 }

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use arrow::array::{BooleanArray, Int64Array, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::SchemaRef;
-use parking_lot::Mutex;
 
-use super::index::{Index, Keys};
+use super::index::{Indexes, Keys};
 use crate::error::Result;
 use crate::model::Changes;
 
@@ -24,14 +23,13 @@ pub struct Chunk {
 
 struct Rows {
     changes: Changes,
-    /// One for each choice of columns that keys were looked up in.
-    indexes: Mutex<Vec<Arc<Index>>>,
+    indexes: Indexes,
 }
 
 impl Chunk {
     /// Rows that are all there, each as often as its weight says.
     pub fn new(rows: Changes) -> Chunk {
-        Chunk { count: rows.len(), rows: Arc::new(Rows { changes: rows, indexes: Mutex::default() }), alive: None }
+        Chunk { count: rows.len(), rows: Arc::new(Rows { changes: rows, indexes: Indexes::default() }), alive: None }
     }
 
     /// Rows, whether they are alive or crossed out.
@@ -51,7 +49,7 @@ impl Chunk {
     /// Memory, roughly.
     pub fn bytes(&self) -> usize {
         let weights = if self.changes().are_inserts() { 0 } else { self.places() * size_of::<i64>() };
-        let indexes: usize = self.rows.indexes.lock().iter().map(|index| index.bytes()).sum();
+        let indexes = self.rows.indexes.bytes();
         self.changes().rows().get_array_memory_size() + weights + indexes + self.alive.as_ref().map_or(0, |alive| alive.len() / 8)
     }
 
@@ -86,7 +84,7 @@ impl Chunk {
     /// The same of the rows that may have one of the keys: all that have one are among them. Costs the rows found, once somebody has asked for
     /// such keys before.
     pub fn look_up(&self, keys: &Keys, columns: &[usize]) -> Result<Option<RecordBatch>> {
-        let index = self.index(keys.columns())?;
+        let index = self.rows.indexes.get(keys.columns(), self.changes().rows())?;
         let mut places: Vec<u32> = index.candidates(keys).filter(|row| self.is_alive(*row as usize)).collect();
         places.sort_unstable();
         places.dedup();
@@ -95,20 +93,6 @@ impl Chunk {
         }
         let projected = self.changes().with_rows(self.changes().rows().project(columns)?);
         repeated(&projected.take(&places.into())?).map(Some)
-    }
-
-    fn index(&self, columns: &[usize]) -> Result<Arc<Index>> {
-        let known = || self.rows.indexes.lock().iter().find(|index| index.columns() == columns).cloned();
-        if let Some(index) = known() {
-            return Ok(index);
-        }
-        // Not within the lock: those who look for another key go on. Should two make it at once, one is kept.
-        let made = Arc::new(Index::new(self.changes().rows(), columns)?);
-        let mut indexes = self.rows.indexes.lock();
-        if !indexes.iter().any(|index| index.columns() == columns) {
-            indexes.push(made.clone());
-        }
-        Ok(made)
     }
 
     fn living_of(&self, changes: &Changes) -> Result<Changes> {

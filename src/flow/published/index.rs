@@ -1,5 +1,7 @@
 //! Where the rows of a key stand in a chunk. A chunk is indexed when somebody first looks a key up in it, and once for all versions that share it.
 
+use std::sync::OnceLock;
+
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::DataType;
 use datafusion::common::hash_utils::{RandomState, create_hashes};
@@ -9,6 +11,16 @@ use crate::error::Result;
 
 /// The same everywhere, so that a key is hashed once for all chunks. Whoever can choose keys and have them collide slows his own view down.
 const SEED: u64 = 0x4c61_6b65_7769_7265;
+
+/// The indexes of a chunk, one for each choice of columns that keys were looked up in. A look-up probes many chunks at once with others who do the
+/// same: nobody writes where all read.
+#[derive(Default)]
+pub struct Indexes(OnceLock<Box<Node>>);
+
+struct Node {
+    index: Index,
+    next: Indexes,
+}
 
 pub struct Index {
     columns: Vec<usize>,
@@ -48,18 +60,42 @@ impl Keys {
     }
 }
 
+impl Indexes {
+    /// The index of these columns, made of `rows` if it is the first time. Should two make it at once, one is kept.
+    pub fn get(&self, columns: &[usize], rows: &RecordBatch) -> Result<&Index> {
+        let mut made = None;
+        let mut place = self;
+        loop {
+            if place.0.get().is_none() {
+                let index = match made.take() {
+                    Some(index) => index,
+                    None => Index::new(rows, columns)?,
+                };
+                if let Err(late) = place.0.set(Box::new(Node { index, next: Indexes::default() })) {
+                    made = Some(late.index);
+                }
+            }
+            match place.0.get() {
+                Some(node) if node.index.columns == columns => return Ok(&node.index),
+                Some(node) => place = &node.next,
+                None => {}
+            }
+        }
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.0.get().map_or(0, |node| node.index.bytes() + node.next.bytes())
+    }
+}
+
 impl Index {
-    pub fn new(rows: &RecordBatch, columns: &[usize]) -> Result<Index> {
+    fn new(rows: &RecordBatch, columns: &[usize]) -> Result<Index> {
         let values: Vec<ArrayRef> = columns.iter().map(|column| rows.column(*column).clone()).collect();
         let mut entries = HashTable::with_capacity(rows.num_rows());
         for (row, hash) in hashes(&values, rows.num_rows())?.into_iter().enumerate() {
             entries.insert_unique(spread(hash), Entry { hash, row: row as u32 }, |entry| spread(entry.hash));
         }
         Ok(Index { columns: columns.to_vec(), entries })
-    }
-
-    pub fn columns(&self) -> &[usize] {
-        &self.columns
     }
 
     /// Rows that may have one of the keys; all that have one are among them. In no order, and maybe twice.
@@ -71,7 +107,7 @@ impl Index {
         keys.hashes.iter().flat_map(of_one)
     }
 
-    pub fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         self.entries.allocation_size()
     }
 }

@@ -38,7 +38,7 @@ impl Connection {
             Some(text) => {
                 let types = parameter_types(&message.type_oids)?;
                 let session = self.session.clone();
-                let work = async { session.prepare(&text.text, &types).await.map_err(|error| error.shifted(text.offset)) };
+                let work = Box::pin(async { session.prepare(&text.text, &types).await.map_err(|error| error.shifted(text.offset)) });
                 let prepared = self.interrupts.run(&mut self.socket, work).await?;
                 let parameter_oids = parameter_oids(&prepared, &message.type_oids);
                 Statement { prepared: Some(prepared), parameter_oids, offset: text.offset }
@@ -133,8 +133,16 @@ impl Connection {
     ) -> Result<PortalState, Stop> {
         let mut rows = match state {
             PortalState::Bound(parameters) => {
-                let session = self.session.clone();
-                match self.interrupts.run(&mut self.socket, session.execute(prepared, parameters)).await? {
+                let outcome = match self.session.answer_now(prepared, &parameters)? {
+                    Some(found) => found,
+                    None => {
+                        let session = self.session.clone();
+                        // On the heap: what runs any statement is large, and a look-up does without it.
+                        let work = Box::pin(session.execute(prepared, parameters));
+                        self.interrupts.run(&mut self.socket, work).await?
+                    }
+                };
+                match outcome {
                     Outcome::Done { tag } => {
                         self.put_done(tag)?;
                         return Ok(PortalState::Done);

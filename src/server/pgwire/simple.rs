@@ -28,7 +28,8 @@ impl Connection {
             self.socket.put(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new()))?;
         }
         for statement in &statements {
-            self.run_text(statement).await.map_err(|stop| match stop {
+            // On the heap: it is large, and what was answered above does without it.
+            Box::pin(self.run_text(statement)).await.map_err(|stop| match stop {
                 Stop::Failed(error) => Stop::Failed(error.shifted(statement.offset)),
                 other => other,
             })?;

@@ -33,10 +33,7 @@ use crate::sql::Statement;
 pub async fn run(session: &Session, prepared: &Prepared, parameters: Vec<ScalarValue>) -> Result<Outcome> {
     let text = prepared.text();
     match prepared.statement() {
-        Statement::Query(query) => match query::look_up(session, prepared, &parameters)? {
-            Some(found) => Ok(found),
-            None => query::run(session, prepared, query, &parameters).await,
-        },
+        Statement::Query(query) => query::run(session, prepared, query, &parameters).await,
         Statement::Insert(insert) => insert::run(session, insert, text, &parameters).await,
         Statement::Update(update) => update::run(session, update, text, &parameters).await,
         Statement::Delete(delete) => delete::run(session, delete, text, &parameters).await,
