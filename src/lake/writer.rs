@@ -7,6 +7,8 @@ use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType, Field, SchemaRef};
 use deltalake::datafile::writer::WriterConfig;
 use object_store::prefix::PrefixStore;
+use parquet::basic::Compression;
+use parquet::file::properties::WriterProperties;
 
 use super::commit::AddedFile;
 use super::head::Head;
@@ -21,6 +23,9 @@ use crate::model::name::quote;
 
 /// Rows that are encoded before the size of the file is looked at again.
 const ROWS_PER_SLICE: usize = 64 * 1024;
+/// A column's values are looked up in a dictionary until that is so large: then they are many, and written as they are. The library's 1 MiB lets
+/// 130,000 numbers be looked up before it gives up.
+const DICTIONARY_BYTES_MAX: usize = 256 << 10;
 /// As many leading columns get statistics as readers expect by default.
 const STATISTICS_COLUMNS_MAX: usize = 32;
 
@@ -46,7 +51,7 @@ impl Table {
         let config = WriterConfig::new(
             schema.clone(),
             partition_columns.clone(),
-            None,
+            Some(properties()),
             NonZeroU64::new(target_file_bytes),
             Some(ROWS_PER_SLICE),
             Default::default(),
@@ -104,6 +109,10 @@ impl TableWriter {
 /// The library's action as ours.
 fn added(action: serde_json::Value, begun_millis: i64) -> Result<AddedFile> {
     Ok(AddedFile(Add { modification_time: begun_millis, ..serde_json::from_value(action)? }))
+}
+
+fn properties() -> WriterProperties {
+    WriterProperties::builder().set_compression(Compression::SNAPPY).set_dictionary_page_size_limit(DICTIONARY_BYTES_MAX).build()
 }
 
 /// Binary columns have no order that readers agree on, nested ones none at all.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::job_settings::{Whose, find};
 use super::run::to_the_end;
 use super::{Services, Session};
-use crate::catalog::{Change, Object, Snapshot};
+use crate::catalog::{Change, Namespace, Object, Snapshot};
 use crate::error::{Error, Result};
 use crate::model::{Name, ObjectId};
 use crate::sql::{PlacedName, Renames, renamed};
@@ -53,17 +53,19 @@ async fn give(services: &Services, renamings: Vec<Renaming>) -> Result<()> {
 }
 
 fn changes(base: &Snapshot, renamings: &[Renaming]) -> Result<Vec<Change>> {
-    let mut renames = Renames::new();
+    let mut relations = Renames::new();
     for (id, new) in renamings {
         let object = base.get(*id).ok_or_else(|| Error::undefined("the object was dropped meanwhile"))?;
-        renames.insert(object.name.clone(), new.clone());
+        if object.kind().namespace() == Namespace::Relation {
+            relations.insert(object.name.clone(), new.clone());
+        }
     }
     let ids: BTreeSet<ObjectId> = renamings.iter().map(|(id, _)| *id).collect();
     let mut concerned: Vec<Object> = vec![];
     for object in renamings.iter().flat_map(|(id, _)| base.get(*id).into_iter().chain(base.dependents_of(*id))) {
         let names_one = object.definition.reads(&ids) || ids.contains(&object.id);
         if names_one && !concerned.iter().any(|known| known.id == object.id) {
-            concerned.push(under_new_names(object, base, renamings, &renames)?);
+            concerned.push(under_new_names(object, base, renamings, &relations)?);
         }
     }
     // Of two that change places, one must be out of the way first.
@@ -74,15 +76,14 @@ fn changes(base: &Snapshot, renamings: &[Renaming]) -> Result<Vec<Change>> {
     aside.chain(concerned.into_iter().map(|object| Ok(Change::Replace(object)))).collect()
 }
 
-fn under_new_names(object: &Object, base: &Snapshot, renamings: &[Renaming], renames: &Renames) -> Result<Object> {
+fn under_new_names(object: &Object, base: &Snapshot, renamings: &[Renaming], relations: &Renames) -> Result<Object> {
     let mut object = object.clone();
-    if let Some((_, new)) = renamings.iter().find(|(id, _)| *id == object.id) {
-        object.name = new.clone();
-    }
+    let made = renamings.iter().find(|(id, _)| *id == object.id).map(|(_, new)| new);
+    object.name = made.unwrap_or(&object.name).clone();
     for input in object.definition.inputs_mut().iter_mut().filter(|input| renamings.iter().any(|(id, _)| *id == input.relation)) {
         let former = base.get(input.relation).map(|read| read.name.clone());
         input.called = input.called.take().or(former);
     }
-    object.sql = renamed(&object.sql, renames)?;
+    object.sql = renamed(&object.sql, made, relations)?;
     Ok(object)
 }

@@ -16,23 +16,21 @@ use crate::model::name::fold;
 /// Former names, and what they are called now.
 pub type Renames = BTreeMap<Name, Name>;
 
-/// The text of a definition under new names. A relation that it reads keeps its former name as an alias, for columns are named after that.
+/// The text of a definition under new names: what it makes is called `made` now, if that is new, and relations that it reads as `read` says. Such a
+/// relation keeps its former name as an alias, for columns are named after that.
 ///
 /// Errors: the text is no definition.
-pub fn renamed(text: &str, renames: &Renames) -> Result<String> {
+pub fn renamed(text: &str, made: Option<&Name>, read: &Renames) -> Result<String> {
     let Some(Parsed { statement, .. }) = parse(text)?.pop() else { return Ok(text.to_string()) };
-    let mut replaced: Vec<(Range<usize>, String)> = vec![];
-    let mut made = |position: usize, name: &Name| -> Result<()> {
-        if let Some(new) = renames.get(name) {
-            replaced.push((name_at(text, position)?, new.quoted()));
-        }
-        Ok(())
+    let named = match &statement {
+        Statement::CreateMaterializedView(view) => made.map(|new| (view.name_position, new)),
+        Statement::CreatePipeline(pipeline) => made.map(|new| (pipeline.name_position, new)),
+        Statement::CreateIndex(index) => read.get(&index.view.name).map(|new| (index.view.position, new)),
+        _ => None,
     };
-    match &statement {
-        Statement::CreateMaterializedView(view) => made(view.name_position, &view.name)?,
-        Statement::CreatePipeline(pipeline) => made(pipeline.name_position, &pipeline.name)?,
-        Statement::CreateIndex(index) => made(index.view.position, &index.view.name)?,
-        _ => {}
+    let mut replaced: Vec<(Range<usize>, String)> = vec![];
+    if let Some((position, new)) = named {
+        replaced.push((name_at(text, position)?, new.quoted()));
     }
     let query = match &statement {
         Statement::CreateMaterializedView(view) => Some(&view.query),
@@ -40,7 +38,7 @@ pub fn renamed(text: &str, renames: &Renames) -> Result<String> {
         _ => None,
     };
     if let Some(query) = query {
-        let mut read = Read { text, renames, scopes: WithScopes::default(), replaced: vec![] };
+        let mut read = Read { text, renames: read, scopes: WithScopes::default(), replaced: vec![] };
         // The visitor never breaks.
         let _ = query.visit(&mut read);
         replaced.extend(read.replaced);
@@ -114,36 +112,53 @@ mod tests {
     fn a_definition_says_the_new_names_and_means_the_same() {
         let one: Renames = [(name("old"), name("New"))].into();
         let swapped: Renames = [(name("a"), name("b")), (name("b"), name("a"))].into();
-        for (renames, text, expected) in [
+        for (made, read, text, expected) in [
             (
+                Some("New"),
                 &one,
                 "CREATE MATERIALIZED VIEW public.old AS SELECT 1 AS old FROM t",
                 "CREATE MATERIALIZED VIEW \"New\" AS SELECT 1 AS old FROM t",
             ),
             (
+                None,
                 &one,
                 "CREATE MATERIALIZED VIEW v AS SELECT old.x, o.y FROM old JOIN Old AS o ON old.k = o.k WHERE 'old' <> \"old\".z",
                 "CREATE MATERIALIZED VIEW v AS SELECT old.x, o.y FROM \"New\" AS old JOIN \"New\" AS o ON old.k = o.k WHERE 'old' <> \"old\".z",
             ),
             (
+                None,
                 &one,
                 "CREATE MATERIALIZED VIEW v AS WITH old AS (SELECT * FROM public.old) SELECT * FROM old",
                 "CREATE MATERIALIZED VIEW v AS WITH old AS (SELECT * FROM \"New\" AS old) SELECT * FROM old",
             ),
             (
+                None,
                 &one,
                 "CREATE MATERIALIZED VIEW \"é\" AS\nSELECT x FROM t\nWHERE x IN (SELECT x FROM old)",
                 "CREATE MATERIALIZED VIEW \"é\" AS\nSELECT x FROM t\nWHERE x IN (SELECT x FROM \"New\" AS old)",
             ),
             (
+                Some("b"),
                 &swapped,
                 "CREATE MATERIALIZED VIEW a AS SELECT * FROM b, a AS x",
                 "CREATE MATERIALIZED VIEW b AS SELECT * FROM a AS b, b AS x",
             ),
-            (&one, "CREATE INDEX old ON old (a)", "CREATE INDEX old ON \"New\" (a)"),
-            (&one, "CREATE PIPELINE old AS INSERT INTO t SELECT * FROM s", "CREATE PIPELINE \"New\" AS INSERT INTO t SELECT * FROM s"),
+            (None, &one, "CREATE INDEX old ON old (a)", "CREATE INDEX old ON \"New\" (a)"),
+            // Pipelines and relations may have the same names.
+            (
+                Some("New"),
+                &Renames::new(),
+                "CREATE PIPELINE old AS INSERT INTO t SELECT * FROM old",
+                "CREATE PIPELINE \"New\" AS INSERT INTO t SELECT * FROM old",
+            ),
+            (
+                None,
+                &one,
+                "CREATE PIPELINE old AS INSERT INTO t SELECT * FROM old",
+                "CREATE PIPELINE old AS INSERT INTO t SELECT * FROM \"New\" AS old",
+            ),
         ] {
-            assert_eq!(renamed(text, renames).unwrap(), expected);
+            assert_eq!(renamed(text, made.map(name).as_ref(), read).unwrap(), expected);
         }
     }
 }
