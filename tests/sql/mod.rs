@@ -31,6 +31,7 @@ scripts! {
     alter_materialized_view,
     alter_pipeline,
     alter_table,
+    create_index,
     create_materialized_view,
     create_pipeline,
     create_secret,
