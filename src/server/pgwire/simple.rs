@@ -47,7 +47,7 @@ impl Connection {
                 .with_hint("parameters need a prepared statement, which drivers make; in psql use \\bind or write the value")
                 .into());
         }
-        self.interrupts.run(&mut self.socket, async { Ok(session.learn_alike(&statement.text, &prepared).await) }).await?;
+        self.interrupts.run(&mut self.socket, session.learn_alike(&statement.text, &prepared)).await?;
         let outcome = self.interrupts.run(&mut self.socket, session.execute(&prepared, vec![])).await?;
         self.put_outcome(outcome).await
     }
