@@ -138,7 +138,7 @@ pub struct ViewInput {
     pub relation: ObjectId,
     /// Its columns when the view was made, in their order. The query is planned over these alone, whatever columns have come since.
     pub columns: Vec<String>,
-    /// What the query calls it, where that is not its name any more.
+    /// What the query calls it. `None` in what earlier servers have defined: there it is its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub called: Option<Name>,
 }
@@ -148,6 +148,13 @@ pub struct ViewInput {
 pub struct ViewColumn {
     pub name: String,
     pub data_type: SqlType,
+}
+
+impl ViewInput {
+    /// Whether it is the same, whatever it is called.
+    pub fn is_like(&self, other: &ViewInput) -> bool {
+        self.relation == other.relation && self.columns == other.columns
+    }
 }
 
 /// When a row of a result is given.

@@ -13,7 +13,7 @@ use crate::model::{Name, ObjectId};
 pub struct Object {
     pub id: ObjectId,
     pub name: Name,
-    /// The statement as the user wrote it. Empty for secrets: theirs holds the secret's text.
+    /// The statement as the user wrote it, under the names of now. Empty for secrets: theirs holds the secret's text.
     pub sql: String,
     /// Stored in microseconds; what is finer is cut off.
     pub created_at: DateTime<Utc>,

@@ -31,7 +31,12 @@ impl Snapshot {
 
     /// What stands in `FROM` under this name.
     pub fn relation(&self, name: &Name) -> Option<&Arc<Object>> {
-        self.named(Namespace::Relation, name)
+        self.named(Namespace::Relation, name).filter(|object| object.kind() != ObjectKind::Index)
+    }
+
+    /// Whether something of this kind cannot have the name, for something else has it.
+    pub fn is_taken(&self, kind: ObjectKind, name: &Name) -> bool {
+        self.named(kind.namespace(), name).is_some()
     }
 
     /// The object of this kind and name. Another kind under the same name is not found.

@@ -18,9 +18,12 @@ use crate::error::Result;
 use crate::flow::published::{Keys, Published};
 use crate::model::{Name, ObjectId};
 
-/// More keys times chunks, or more rows, are not for the threads that serve sockets.
+/// The threads that serve sockets do no more than this for one look-up: probe chunks for keys, hash rows that are not indexed yet, take rows, and
+/// compare them with values.
 const PROBES_MAX: usize = 1 << 14;
+const HASHED_MAX: usize = 1 << 15;
 const ROWS_MAX: usize = 1 << 12;
+const COMPARED_MAX: usize = 1 << 18;
 
 /// What such a query wants.
 pub struct LookUp {
@@ -92,31 +95,33 @@ impl LookUp {
         let Some(values) = self.conditions.iter().map(|condition| condition.values(parameters)).collect::<Result<Option<Vec<_>>>>()? else {
             return Ok(None);
         };
-        let count = values[..self.key].iter().map(|values| values.len()).product();
+        let count = values[..self.key].iter().fold(1_usize, |count, values| count.saturating_mul(values.len()));
         if count > KEYS_MAX || count * version.chunks().len() > PROBES_MAX {
             return Ok(None);
         }
-        let keys = Keys::new(
-            self.conditions[..self.key].iter().map(|condition| condition.column).collect(),
-            &combined(&values[..self.key], count)?,
-        )?;
+        let path: Vec<usize> = self.conditions[..self.key].iter().map(|condition| condition.column).collect();
+        if version.chunks().iter().map(|chunk| chunk.rows_without_index(&path)).sum::<usize>() > HASHED_MAX {
+            return Ok(None);
+        }
+        let keys = Keys::new(path, &combined(&values[..self.key], count)?)?;
         // Keys are found by their hash, and the other columns must be looked at anyway.
         let read: Vec<usize> = self.columns.iter().copied().chain(self.conditions.iter().map(|condition| condition.column)).collect();
         let shown: Vec<usize> = (0..self.columns.len()).collect();
+        let compared: usize = values.iter().map(|values| values.len()).sum();
         let (mut found, mut count, mut left) = (vec![], 0, self.limit);
         for chunk in version.chunks() {
-            if left == 0 {
-                break;
+            let places = if left == 0 { vec![] } else { chunk.find(&keys)? };
+            if places.is_empty() {
+                continue;
             }
-            let Some(rows) = chunk.look_up(&keys, &read)? else { continue };
-            let rows = self.holding(rows, &values)?;
-            let rows = rows.slice(0, rows.num_rows().min(left)).project(&shown)?;
-            left -= rows.num_rows();
-            count += rows.num_rows();
-            found.push(rows);
-            if count > ROWS_MAX {
+            count += chunk.repetitions(&places);
+            if count > ROWS_MAX || count * compared > COMPARED_MAX {
                 return Ok(None);
             }
+            let rows = self.holding(chunk.take(&places, &read)?, &values)?;
+            let rows = rows.slice(0, rows.num_rows().min(left)).project(&shown)?;
+            left -= rows.num_rows();
+            found.push(rows);
         }
         let rows = match found.as_slice() {
             [rows] => rows.clone(),

@@ -39,9 +39,11 @@ impl Prepared {
         self.look_up.read().clone()
     }
 
-    /// The same where names have come to mean something else: as the statement is planned now.
+    /// The same where names have come to mean something else: as the statement is planned now, if its columns are what the client knows of.
     pub fn renew_look_up(&self, plan: &LogicalPlan) {
-        *self.look_up.write() = LookUp::of(plan).map(Arc::new);
+        let types = |schema: &Schema| schema.fields().iter().map(|field| field.data_type().clone()).collect::<Vec<_>>();
+        let is_known = self.columns.as_ref().is_some_and(|columns| types(columns) == types(plan.schema().as_arrow()));
+        *self.look_up.write() = LookUp::of(plan).filter(|_| is_known).map(Arc::new);
     }
 
     /// The statement as it was written.

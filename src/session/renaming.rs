@@ -17,6 +17,9 @@ type Renaming = (ObjectId, Name);
 /// `RENAME TO`
 pub async fn rename(session: &Session, whose: Whose<'_>, to: &PlacedName) -> Result<()> {
     let Some(object) = find(session, &whose)? else { return Ok(()) };
+    if object.name == to.name {
+        return Err(object.kind().namespace().duplicate(&to.name).at(to.position));
+    }
     let (services, renaming) = (session.services.clone(), vec![(object.id, to.name.clone())]);
     to_the_end(async move { give(&services, renaming).await }).await.map_err(|error| error.at(to.position))
 }
@@ -42,14 +45,17 @@ async fn give(services: &Services, renamings: Vec<Renaming>) -> Result<()> {
     for id in &ids {
         turns.push(services.supervisor.turn(*id).await);
     }
-    let catalog = services.flow.catalog.change(|base| changes(base, &renamings)).await?;
+    services.flow.catalog.change(|base| changes(base, &renamings)).await?;
+    let mut started = Ok(());
     for id in ids {
-        let object = catalog.get(id).ok_or_else(|| Error::internal("what was renamed is gone"))?;
         // Its job tells its name wherever it speaks.
         services.supervisor.stop(id).await;
-        services.supervisor.start(object)?;
+        // As it is now: somebody may have renamed what it reads meanwhile, or dropped it.
+        if let Some(object) = services.flow.catalog.snapshot().get(id) {
+            started = started.and(services.supervisor.start(object));
+        }
     }
-    Ok(())
+    started
 }
 
 fn changes(base: &Snapshot, renamings: &[Renaming]) -> Result<Vec<Change>> {
@@ -65,7 +71,7 @@ fn changes(base: &Snapshot, renamings: &[Renaming]) -> Result<Vec<Change>> {
     for object in renamings.iter().flat_map(|(id, _)| base.get(*id).into_iter().chain(base.dependents_of(*id))) {
         let names_one = object.definition.reads(&ids) || ids.contains(&object.id);
         if names_one && !concerned.iter().any(|known| known.id == object.id) {
-            concerned.push(under_new_names(object, base, renamings, &relations)?);
+            concerned.push(under_new_names(object, base, renamings, &relations));
         }
     }
     // Of two that change places, one must be out of the way first.
@@ -76,7 +82,7 @@ fn changes(base: &Snapshot, renamings: &[Renaming]) -> Result<Vec<Change>> {
     aside.chain(concerned.into_iter().map(|object| Ok(Change::Replace(object)))).collect()
 }
 
-fn under_new_names(object: &Object, base: &Snapshot, renamings: &[Renaming], relations: &Renames) -> Result<Object> {
+fn under_new_names(object: &Object, base: &Snapshot, renamings: &[Renaming], relations: &Renames) -> Object {
     let mut object = object.clone();
     let made = renamings.iter().find(|(id, _)| *id == object.id).map(|(_, new)| new);
     object.name = made.unwrap_or(&object.name).clone();
@@ -84,6 +90,9 @@ fn under_new_names(object: &Object, base: &Snapshot, renamings: &[Renaming], rel
         let former = base.get(input.relation).map(|read| read.name.clone());
         input.called = input.called.take().or(former);
     }
-    object.sql = renamed(&object.sql, made, relations)?;
-    Ok(object)
+    // What cannot be read any more is shown as it was.
+    if let Ok(text) = renamed(&object.sql, made, relations) {
+        object.sql = text;
+    }
+    object
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::{Outcome, Prepared, Session};
-use crate::error::Result;
 use crate::sql::Template;
 
 /// A client that writes ever new statements begins anew.
@@ -26,11 +25,14 @@ impl Session {
     }
 
     /// Has texts that are like this one, which was prepared, answered at once from now on, if that can be.
-    pub async fn learn_alike(&self, sql: &str, prepared: &Prepared) -> Result<()> {
-        let Some(template) = prepared.look_up().and_then(|_| Template::of(sql)) else { return Ok(()) };
-        // One that is known and could not answer stood for something else.
-        if self.templates.0.lock().get(&template.text).is_some_and(Option::is_none) {
-            return Ok(());
+    pub async fn learn_alike(&self, sql: &str, prepared: &Prepared) {
+        let Some(template) = prepared.look_up().and_then(|_| Template::of(sql)) else { return };
+        // One that is known and does not stand any more was about something else of that name.
+        let catalog = self.services.flow.catalog.snapshot();
+        let stands =
+            |known: &Option<Arc<Prepared>>| known.as_ref().is_none_or(|known| known.look_up().is_some_and(|known| known.stands(&catalog)));
+        if self.templates.0.lock().get(&template.text).is_some_and(stands) {
+            return;
         }
         let asks_for_all = |prepared: &Prepared| prepared.look_up().is_some_and(|look_up| look_up.parameters() == template.literals.len());
         let alike = self.prepare(&template.text, &[]).await.ok().filter(asks_for_all).map(Arc::new);
@@ -39,6 +41,5 @@ impl Session {
             known.clear();
         }
         known.insert(template.text, alike);
-        Ok(())
     }
 }

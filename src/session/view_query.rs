@@ -52,7 +52,7 @@ impl Input {
     /// What is remembered of it.
     pub fn to_saved(&self) -> ViewInput {
         let columns = self.schema.fields().iter().map(|field| field.name().clone()).collect();
-        ViewInput { relation: self.object.id, columns, called: None }
+        ViewInput { relation: self.object.id, columns, called: Some(self.object.name.clone()) }
     }
 
     fn relation(&self) -> Relation {

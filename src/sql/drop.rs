@@ -34,6 +34,10 @@ pub fn parse(reader: &mut Reader) -> Result<Drop> {
     let Some(kind) = object_kind(reader) else {
         return Err(reader.unexpected("SOURCE, TABLE, PIPELINE, MATERIALIZED VIEW, SECRET or INDEX"));
     };
+    if kind == ObjectKind::Index {
+        // It keeps nobody waiting.
+        reader.accept(&["CONCURRENTLY"]);
+    }
     let if_exists = reader.accept(&["IF", "EXISTS"]);
     let names = reader.comma_separated(object_name)?;
     let dependents = dependents(reader);

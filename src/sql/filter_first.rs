@@ -1,5 +1,6 @@
 //! What a query computes it computes of the rows that its conditions leave, as PostgreSQL does: `SELECT n, d, n / d … WHERE d <> 0` divides by no
-//! zero. DataFusion's own `ProjectionPushdown` would take what is computed below the condition.
+//! zero. DataFusion's own `ProjectionPushdown` would take what is computed below the condition. It would also compute parts of a join's condition, where that
+//! is no equality, of rows that meet nothing: that is left undone, and such a part is computed for each pair.
 
 use std::sync::Arc;
 

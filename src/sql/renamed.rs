@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
 
-use sqlparser::ast::{ObjectName, Query, TableFactor, Visit, Visitor};
+use sqlparser::ast::{Ident, ObjectName, Query, TableFactor, Visit, Visitor};
 
 use super::position;
 use super::reader::Reader;
@@ -66,6 +66,12 @@ struct Read<'a> {
 }
 
 impl Read<'_> {
+    /// Of tumble() or hop(), which were expanded: then columns are named after those.
+    fn is_argument(&self, place: &Range<usize>) -> bool {
+        let (before, behind) = (self.text[..place.start].trim_end(), self.text[place.end..].trim_start());
+        before.ends_with('(') && behind.starts_with(',')
+    }
+
     fn new_name(&self, written: &ObjectName) -> Option<(&Name, &Name)> {
         let name = written.0.last()?.as_ident().map(fold)?;
         self.renames.get_key_value(&Name::new(name).ok()?)
@@ -93,8 +99,11 @@ impl Visitor for Read<'_> {
                 (name.0.first().and_then(|part| part.as_ident()), name.0.last().and_then(|part| part.as_ident()))
         {
             let place = position::byte_offset(self.text, first.span.start)..position::byte_offset(self.text, last.span.end);
-            let alias = if alias.is_some() { String::new() } else { format!(" AS {}", former.quoted()) };
-            self.replaced.push((place, format!("{}{alias}", new.quoted())));
+            let has_alias = alias.is_some() || self.is_argument(&place);
+            let alias = if has_alias { String::new() } else { format!(" AS {}", former.quoted()) };
+            // A WITH query of the new name would be meant without a schema.
+            let schema = if self.scopes.knows(&ObjectName::from(vec![Ident::new(new.as_str())])) { "public." } else { "" };
+            self.replaced.push((place, format!("{schema}{}{alias}", new.quoted())));
         }
         ControlFlow::Continue(())
     }
@@ -144,6 +153,18 @@ mod tests {
                 "CREATE MATERIALIZED VIEW b AS SELECT * FROM a AS b, b AS x",
             ),
             (None, &one, "CREATE INDEX old ON old (a)", "CREATE INDEX old ON \"New\" (a)"),
+            (
+                None,
+                &one,
+                "CREATE MATERIALIZED VIEW v AS SELECT window_start, count(*) AS n FROM tumble(old, t, INTERVAL '1 minute') GROUP BY 1",
+                "CREATE MATERIALIZED VIEW v AS SELECT window_start, count(*) AS n FROM tumble(\"New\", t, INTERVAL '1 minute') GROUP BY 1",
+            ),
+            (
+                None,
+                &swapped,
+                "CREATE MATERIALIZED VIEW v AS WITH b AS (SELECT 1 AS x) SELECT * FROM a, b",
+                "CREATE MATERIALIZED VIEW v AS WITH b AS (SELECT 1 AS x) SELECT * FROM public.b AS a, b",
+            ),
             // Pipelines and relations may have the same names.
             (
                 Some("New"),

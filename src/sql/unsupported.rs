@@ -153,7 +153,7 @@ fn object(reader: &mut Reader, verb: &str) -> Result<String> {
     while let Some(words) = MODIFIERS.iter().find(|words| reader.accept(words)) {
         modifiers.extend(words.iter());
     }
-    let own: [&[&str]; 6] = [&["SOURCE"], &["TABLE"], &["PIPELINE"], &["SECRET"], &["SINK"], &["VIEW"]];
+    let own: [&[&str]; 7] = [&["SOURCE"], &["TABLE"], &["PIPELINE"], &["SECRET"], &["INDEX"], &["SINK"], &["VIEW"]];
     let materialized: &[&str] = &["MATERIALIZED", "VIEW"];
     let known = OBJECTS.iter().chain(&own).chain(std::iter::once(&materialized)).find(|words| reader.peek(words));
     match known {

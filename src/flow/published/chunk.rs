@@ -84,15 +84,36 @@ impl Chunk {
     /// The same of the rows that may have one of the keys: all that have one are among them. Costs the rows found, once somebody has asked for
     /// such keys before.
     pub fn look_up(&self, keys: &Keys, columns: &[usize]) -> Result<Option<RecordBatch>> {
+        let places = self.find(keys)?;
+        if places.is_empty() { Ok(None) } else { self.take(&places, columns).map(Some) }
+    }
+
+    /// Where those rows are, each once.
+    pub fn find(&self, keys: &Keys) -> Result<Vec<u32>> {
         let index = self.rows.indexes.get(keys.columns(), self.changes().rows())?;
         let mut places: Vec<u32> = index.candidates(keys).filter(|row| self.is_alive(*row as usize)).collect();
         places.sort_unstable();
         places.dedup();
-        if places.is_empty() {
-            return Ok(None);
-        }
+        Ok(places)
+    }
+
+    /// The rows at these places, with these columns only, each as often as it is there.
+    pub fn take(&self, places: &[u32], columns: &[usize]) -> Result<RecordBatch> {
         let projected = self.changes().with_rows(self.changes().rows().project(columns)?);
-        repeated(&projected.take(&places.into())?).map(Some)
+        repeated(&projected.take(&places.to_vec().into())?)
+    }
+
+    /// How many rows that gives.
+    pub fn repetitions(&self, places: &[u32]) -> usize {
+        match self.changes().are_inserts() {
+            true => places.len(),
+            false => places.iter().map(|place| self.changes().weight(*place as usize).max(0) as usize).sum(),
+        }
+    }
+
+    /// How many rows would have to be hashed to look for keys in these columns.
+    pub fn rows_without_index(&self, columns: &[usize]) -> usize {
+        if self.rows.indexes.has(columns) { 0 } else { self.places() }
     }
 
     fn living_of(&self, changes: &Changes) -> Result<Changes> {

@@ -83,6 +83,10 @@ impl Indexes {
         }
     }
 
+    pub fn has(&self, columns: &[usize]) -> bool {
+        self.0.get().is_some_and(|node| node.index.columns == columns || node.next.has(columns))
+    }
+
     pub fn bytes(&self) -> usize {
         self.0.get().map_or(0, |node| node.index.bytes() + node.next.bytes())
     }

@@ -103,9 +103,11 @@ impl Views {
         self.0.lock().entry(view).or_default().clone()
     }
 
-    /// After a view was dropped.
+    /// After a view was dropped. Prepared statements may know it still, and keep nothing of it in memory.
     pub fn forget(&self, view: ObjectId) {
-        self.0.lock().remove(&view);
+        if let Some(published) = self.0.lock().remove(&view) {
+            *published.shown.lock() = Shown::default();
+        }
     }
 }
 

@@ -40,14 +40,18 @@ impl Connection {
 
     async fn run_text(&mut self, statement: &StatementText) -> Result<(), Stop> {
         let session = self.session.clone();
-        let prepared = self.interrupts.run(&mut self.socket, session.prepare(&statement.text, &[])).await?;
+        let prepare = async {
+            let prepared = session.prepare(&statement.text, &[]).await?;
+            session.learn_alike(&statement.text, &prepared).await;
+            Ok(prepared)
+        };
+        let prepared = self.interrupts.run(&mut self.socket, prepare).await?;
         if !prepared.parameters.is_empty() {
             return Err(Error::undefined("there is no parameter $1")
                 .with_state(SqlState::UNDEFINED_PARAMETER)
                 .with_hint("parameters need a prepared statement, which drivers make; in psql use \\bind or write the value")
                 .into());
         }
-        self.interrupts.run(&mut self.socket, session.learn_alike(&statement.text, &prepared)).await?;
         let outcome = self.interrupts.run(&mut self.socket, session.execute(&prepared, vec![])).await?;
         self.put_outcome(outcome).await
     }

@@ -11,13 +11,13 @@ use crate::sql::{CreateIndex, PlacedName};
 
 /// The most that PostgreSQL allows.
 const COLUMNS_MAX: usize = 32;
-/// Of a name that is made up.
-const NAME_CHARACTERS_MAX: usize = 50;
+/// Of a name that is made up, before what makes it another one.
+const NAME_BYTES_MAX: usize = 100;
 
 pub async fn run(session: &Session, create: &CreateIndex, text: &str) -> Result<Outcome> {
     let catalog = &session.services.flow.catalog;
     let snapshot = catalog.snapshot();
-    if let Some(name) = create.name.as_ref().filter(|name| create.if_not_exists && snapshot.relation(&name.name).is_some()) {
+    if let Some(name) = create.name.as_ref().filter(|name| create.if_not_exists && snapshot.is_taken(ObjectKind::Index, &name.name)) {
         session.notice(Notice::note(format!("relation \"{}\" already exists, skipping", name.name)));
         return Ok(Outcome::done("CREATE INDEX"));
     }
@@ -76,11 +76,12 @@ fn columns(view: &ViewDef, named: &[PlacedName]) -> Result<Vec<String>> {
 
 /// As PostgreSQL names them: `view_a_b_idx`, and a number where that is taken.
 fn free_name(catalog: &Snapshot, view: &Name, columns: &[String]) -> Result<Name> {
-    let stem: String = format!("{view}_{}", columns.join("_")).chars().take(NAME_CHARACTERS_MAX).collect();
+    let whole = format!("{view}_{}", columns.join("_"));
+    let stem = &whole[..whole.floor_char_boundary(NAME_BYTES_MAX)];
     let names = std::iter::once(format!("{stem}_idx")).chain((1..).map(|number| format!("{stem}_idx{number}")));
     for name in names {
         let name = Name::new(&name)?;
-        if catalog.relation(&name).is_none() {
+        if !catalog.is_taken(ObjectKind::Index, &name) {
             return Ok(name);
         }
     }

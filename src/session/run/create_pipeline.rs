@@ -213,7 +213,9 @@ fn replacement(existing: &Object, new: PipelineDef, text: &str) -> Result<Object
         return Err(Error::internal(format!("{existing} is not a pipeline")));
     };
     let has_state = !old.kept_inputs.is_empty() || !new.kept_inputs.is_empty();
-    if has_state && (old.query != new.query || old.emit != new.emit || old.kept_inputs != new.kept_inputs) {
+    let reads_alike =
+        old.kept_inputs.len() == new.kept_inputs.len() && old.kept_inputs.iter().zip(&new.kept_inputs).all(|(old, new)| old.is_like(new));
+    if has_state && (old.query != new.query || old.emit != new.emit || !reads_alike) {
         return Err(Error::unsupported(format!("pipeline \"{}\" cannot be replaced", existing.name))
             .with_detail("its query remembers something from row to row, and another query cannot go on from that")
             .with_hint("DROP PIPELINE, then CREATE PIPELINE"));
