@@ -73,25 +73,41 @@ impl Catalog {
     /// All the changes or none. They are durable before this returns, and visible in `snapshot`. Errors: a name that is taken, an
     /// object that is gone, a reference that would dangle. If the caller goes away meanwhile, they are still all made or none.
     pub async fn commit(&self, changes: Vec<Change>) -> Result<Arc<Snapshot>> {
-        self.write(|_| Ok(changes)).await
+        self.change(|_| Ok(changes)).await
     }
 
     /// The same, if `allow` has nothing against it. It sees the definitions that the changes are made to, whoever changed them last, and
     /// is called once, with the store locked: it must be quick.
     pub async fn commit_if(&self, changes: Vec<Change>, allow: impl FnOnce(&Snapshot) -> Result<()> + Send) -> Result<Arc<Snapshot>> {
-        self.write(|base| allow(base).map(|()| changes)).await
+        self.change(|base| allow(base).map(|()| changes)).await
     }
 
     /// Changes that follow from the definitions as they are now, whoever changed them last. `plan` is called once, with the store locked: it must
     /// be quick.
-    pub async fn change(&self, plan: impl FnOnce(&Snapshot) -> Result<Vec<Change>> + Send) -> Result<Arc<Snapshot>> {
-        self.write(plan).await
+    pub async fn change(&self, plan: impl FnOnce(&Snapshot) -> Result<Vec<Change>>) -> Result<Arc<Snapshot>> {
+        let turn = self.turn().await?;
+        let mut write = self.0.store.begin(self.0.clock.now_micros()).await?;
+        let base = self.base_of(&mut write).await?;
+        let planned = plan(&base).and_then(|mut changes| {
+            changes.iter_mut().for_each(cut_time);
+            let next = base.apply(&changes, write.stamp.generation)?;
+            Ok((changes, next))
+        });
+        match planned {
+            Ok((changes, _)) if changes.is_empty() => write.abandon().await.map(|()| base),
+            // A task of its own: a caller that goes away must not leave a commit that is stored and not shown.
+            Ok((changes, next)) => tokio::spawn(self.0.clone().store(turn, write, changes, next)).await?,
+            Err(error) => {
+                write.abandon().await?;
+                Err(error)
+            }
+        }
     }
 
     /// Changes one object as it is now, whoever changed it before. `change` is called once, with the store locked: it must be quick.
     /// If it changes nothing, nothing is written.
     pub async fn update(&self, id: ObjectId, change: impl FnOnce(&mut Object) -> Result<()> + Send) -> Result<Arc<Snapshot>> {
-        self.write(|base| {
+        self.change(|base| {
             let former = base.get(id).ok_or_else(snapshot::gone)?;
             let mut object = Object::clone(former);
             change(&mut object)?;
@@ -133,26 +149,6 @@ impl Catalog {
         let silences = connections.silences();
         let turn = self.0.turn.clone().lock_owned().await;
         connections.check_heard_since(silences).map(|()| turn)
-    }
-
-    async fn write(&self, plan: impl FnOnce(&Snapshot) -> Result<Vec<Change>>) -> Result<Arc<Snapshot>> {
-        let turn = self.turn().await?;
-        let mut write = self.0.store.begin(self.0.clock.now_micros()).await?;
-        let base = self.base_of(&mut write).await?;
-        let planned = plan(&base).and_then(|mut changes| {
-            changes.iter_mut().for_each(cut_time);
-            let next = base.apply(&changes, write.stamp.generation)?;
-            Ok((changes, next))
-        });
-        match planned {
-            Ok((changes, _)) if changes.is_empty() => write.abandon().await.map(|()| base),
-            // A task of its own: a caller that goes away must not leave a commit that is stored and not shown.
-            Ok((changes, next)) => tokio::spawn(self.0.clone().store(turn, write, changes, next)).await?,
-            Err(error) => {
-                write.abandon().await?;
-                Err(error)
-            }
-        }
     }
 
     /// The snapshot that a write builds on, read again if another node was there since.

@@ -24,11 +24,6 @@ pub struct Whose<'a> {
 
 /// Makes the change and has the job follow it, also if the client leaves meanwhile.
 pub async fn alter(session: &Session, whose: Whose<'_>, change: &JobChange) -> Result<()> {
-    match change {
-        JobChange::RenameTo(name) => return renaming::rename(session, whose, name).await,
-        JobChange::SwapWith(name) => return renaming::swap(session, whose, name).await,
-        JobChange::Pause | JobChange::Resume | JobChange::Set(_) => {}
-    }
     let Some(object) = find(session, &whose)? else { return Ok(()) };
     let statement = format!("ALTER {} …", whose.kind.as_str().to_uppercase());
     let (services, id) = (session.services.clone(), object.id);
@@ -46,12 +41,13 @@ pub async fn alter(session: &Session, whose: Whose<'_>, change: &JobChange) -> R
             let set = move |settings: JobSettings| *settings.commit_interval_ms = interval.as_millis() as u64;
             to_the_end(async move { change_and_restart(&services, id, set).await }).await
         }
-        JobChange::RenameTo(_) | JobChange::SwapWith(_) => unreachable!("names are no settings"),
+        JobChange::RenameTo(name) => renaming::rename(session, &object, name).await,
+        JobChange::SwapWith(name) => renaming::swap(session, &object, name).await,
     }
 }
 
 /// `None` if there is none and that is no error; then it is noted.
-pub fn find(session: &Session, whose: &Whose<'_>) -> Result<Option<Arc<Object>>> {
+fn find(session: &Session, whose: &Whose<'_>) -> Result<Option<Arc<Object>>> {
     let catalog = session.services.flow.catalog.snapshot();
     match catalog.expect_kind(whose.kind, whose.name) {
         Ok(object) => Ok(Some(object.clone())),

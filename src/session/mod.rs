@@ -82,11 +82,9 @@ impl Session {
 
     /// Answers a prepared statement at once, if all that it does is to look rows up. `None` where it is to be executed.
     pub fn answer_now(&self, prepared: &Prepared, parameters: &[ScalarValue]) -> Result<Option<Outcome>> {
-        if prepared.look_up().is_none() {
-            return Ok(None);
-        }
+        let Some(look_up) = prepared.look_up() else { return Ok(None) };
         self.transaction.lock().check(prepared.statement())?;
-        run::query::look_up(self, prepared, parameters)
+        run::query::look_up(self, prepared, &look_up, parameters)
     }
 
     /// Runs a prepared statement. Long ones can be dropped at any await.

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use super::job_settings::{Whose, find};
 use super::run::to_the_end;
 use super::{Services, Session};
 use crate::catalog::{Change, Namespace, Object, Snapshot};
@@ -15,8 +14,7 @@ use crate::sql::{PlacedName, Renames, renamed};
 type Renaming = (ObjectId, Name);
 
 /// `RENAME TO`
-pub async fn rename(session: &Session, whose: Whose<'_>, to: &PlacedName) -> Result<()> {
-    let Some(object) = find(session, &whose)? else { return Ok(()) };
+pub async fn rename(session: &Session, object: &Object, to: &PlacedName) -> Result<()> {
     if object.name == to.name {
         return Err(object.kind().namespace().duplicate(&to.name).at(to.position));
     }
@@ -25,14 +23,11 @@ pub async fn rename(session: &Session, whose: Whose<'_>, to: &PlacedName) -> Res
 }
 
 /// `SWAP WITH`: in one step, so that at no time one of the names means nothing.
-pub async fn swap(session: &Session, whose: Whose<'_>, with: &PlacedName) -> Result<()> {
-    let kind = whose.kind;
-    let Some(one) = find(session, &whose)? else { return Ok(()) };
-    let other = find(session, &Whose { kind, name: &with.name, position: with.position, if_exists: false })?;
-    let other = other.ok_or_else(|| kind.undefined(&with.name).at(with.position))?;
+pub async fn swap(session: &Session, one: &Object, with: &PlacedName) -> Result<()> {
+    let catalog = session.services.flow.catalog.snapshot();
+    let other = catalog.expect_kind(one.kind(), &with.name).map_err(|error| error.at(with.position))?;
     if one.id == other.id {
-        let error = Error::invalid(format!("{} cannot be swapped with itself", one.as_ref()));
-        return Err(error.at(with.position));
+        return Err(Error::invalid(format!("{one} cannot be swapped with itself")).at(with.position));
     }
     let (services, renamings) = (session.services.clone(), vec![(one.id, other.name.clone()), (other.id, one.name.clone())]);
     to_the_end(async move { give(&services, renamings).await }).await
@@ -59,27 +54,22 @@ async fn give(services: &Services, renamings: Vec<Renaming>) -> Result<()> {
 }
 
 fn changes(base: &Snapshot, renamings: &[Renaming]) -> Result<Vec<Change>> {
-    let mut relations = Renames::new();
-    for (id, new) in renamings {
-        let object = base.get(*id).ok_or_else(|| Error::undefined("the object was dropped meanwhile"))?;
-        if object.kind().namespace() == Namespace::Relation {
-            relations.insert(object.name.clone(), new.clone());
-        }
-    }
-    let ids: BTreeSet<ObjectId> = renamings.iter().map(|(id, _)| *id).collect();
-    let mut concerned: Vec<Object> = vec![];
-    for object in renamings.iter().flat_map(|(id, _)| base.get(*id).into_iter().chain(base.dependents_of(*id))) {
-        let names_one = object.definition.reads(&ids) || ids.contains(&object.id);
-        if names_one && !concerned.iter().any(|known| known.id == object.id) {
-            concerned.push(under_new_names(object, base, renamings, &relations));
-        }
-    }
+    let object = |id: ObjectId| base.get(id).ok_or_else(|| Error::undefined("the object was dropped meanwhile"));
+    let objects = renamings.iter().map(|(id, _)| object(*id)).collect::<Result<Vec<_>>>()?;
+    let renamed = objects.iter().zip(renamings).filter(|(object, _)| object.kind().namespace() == Namespace::Relation);
+    let relations: Renames = renamed.map(|(object, (_, new))| (object.name.clone(), new.clone())).collect();
+    let ids: BTreeSet<ObjectId> = objects.iter().map(|object| object.id).collect();
     // Of two that change places, one must be out of the way first.
-    let aside = renamings.iter().skip(1).map(|(id, _)| {
-        let object = base.get(*id).ok_or_else(|| Error::undefined("the object was dropped meanwhile"))?;
-        Ok(Change::Replace(Object { name: Name::new(format!("{id}"))?, ..Object::clone(object) }))
-    });
-    aside.chain(concerned.into_iter().map(|object| Ok(Change::Replace(object)))).collect()
+    let aside = objects.iter().skip(1).map(|object| Ok(Object { name: Name::new(object.id.to_string())?, ..Object::clone(object) }));
+    let mut changed = aside.collect::<Result<Vec<_>>>()?;
+    let mut seen = BTreeSet::new();
+    for object in objects.iter().copied().chain(objects.iter().flat_map(|object| base.dependents_of(object.id))) {
+        let names_one = ids.contains(&object.id) || object.definition.reads(&ids);
+        if names_one && seen.insert(object.id) {
+            changed.push(under_new_names(object, base, renamings, &relations));
+        }
+    }
+    Ok(changed.into_iter().map(Change::Replace).collect())
 }
 
 fn under_new_names(object: &Object, base: &Snapshot, renamings: &[Renaming], relations: &Renames) -> Object {

@@ -38,10 +38,23 @@ impl Relation {
 /// All relations that a query reads, in the order of the text, each as often as it is named. A name that means a `WITH` query of
 /// its surroundings is none, and neither is a table function's.
 pub fn relations(query: &Query) -> Result<Vec<Relation>> {
-    let mut found = Relations { relations: Vec::new(), scopes: WithScopes::default() };
+    let mut found = Vec::new();
+    for_each_relation(query, |mentioned| found.push(mentioned.name.clone()));
+    found.iter().map(Relation::new).collect()
+}
+
+/// A relation where a query reads it.
+pub(super) struct Mentioned<'a> {
+    pub name: &'a ObjectName,
+    pub has_alias: bool,
+    /// Which names mean something else there.
+    pub scopes: &'a WithScopes,
+}
+
+/// The same, with what is around them.
+pub(super) fn for_each_relation(query: &Query, see: impl FnMut(Mentioned<'_>)) {
     // The visitor never breaks.
-    let _ = query.visit(&mut found);
-    found.relations.iter().map(Relation::new).collect()
+    let _ = query.visit(&mut Relations { see, scopes: WithScopes::default() });
 }
 
 /// Whether any column reference in the query, at any depth, has this name. `column` is folded.
@@ -49,12 +62,12 @@ pub fn mentions(query: &Query, column: &str) -> bool {
     query.visit(&mut Mentions { column }).is_break()
 }
 
-struct Relations {
-    relations: Vec<ObjectName>,
+struct Relations<See> {
+    see: See,
     scopes: WithScopes,
 }
 
-impl Visitor for Relations {
+impl<See: FnMut(Mentioned<'_>)> Visitor for Relations<See> {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
@@ -68,10 +81,10 @@ impl Visitor for Relations {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
-        if let TableFactor::Table { name, args: None, .. } = factor
+        if let TableFactor::Table { name, alias, args: None, .. } = factor
             && !self.scopes.knows(name)
         {
-            self.relations.push(name.clone());
+            (self.see)(Mentioned { name, has_alias: alias.is_some(), scopes: &self.scopes });
         }
         ControlFlow::Continue(())
     }

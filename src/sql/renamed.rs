@@ -1,17 +1,16 @@
 //! A statement as it is shown after something in it was given another name: what it makes, or a relation that it reads.
 
 use std::collections::BTreeMap;
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 
-use sqlparser::ast::{Ident, ObjectName, Query, TableFactor, Visit, Visitor};
+use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 
+use super::identifiers::{Mentioned, for_each_relation};
 use super::position;
 use super::reader::Reader;
-use super::with_scopes::WithScopes;
-use super::{Parsed, Statement, parse, split};
+use super::{PUBLIC_SCHEMA, Parsed, Statement, parse, split};
 use crate::error::Result;
 use crate::model::Name;
-use crate::model::name::fold;
 
 /// Former names, and what they are called now.
 pub type Renames = BTreeMap<Name, Name>;
@@ -38,10 +37,7 @@ pub fn renamed(text: &str, made: Option<&Name>, read: &Renames) -> Result<String
         _ => None,
     };
     if let Some(query) = query {
-        let mut read = Read { text, renames: read, scopes: WithScopes::default(), replaced: vec![] };
-        // The visitor never breaks.
-        let _ = query.visit(&mut read);
-        replaced.extend(read.replaced);
+        for_each_relation(query, |mentioned| replaced.extend(replacement(text, &mentioned, read)));
     }
     replaced.sort_by_key(|(place, _)| std::cmp::Reverse(place.start));
     let mut text = text.to_string();
@@ -58,55 +54,24 @@ fn name_at(text: &str, position: usize) -> Result<Range<usize>> {
     Ok(start..start + reader.byte_offset_behind())
 }
 
-struct Read<'a> {
-    text: &'a str,
-    renames: &'a Renames,
-    scopes: WithScopes,
-    replaced: Vec<(Range<usize>, String)>,
+/// What is to stand in the place of a relation's name, if it has another one now.
+fn replacement(text: &str, mentioned: &Mentioned<'_>, read: &Renames) -> Option<(Range<usize>, String)> {
+    let part = |part: Option<&ObjectNamePart>| part.and_then(|part| part.as_ident()).cloned();
+    let (first, last) = (part(mentioned.name.0.first())?, part(mentioned.name.0.last())?);
+    let (former, new) = read.get_key_value(&Name::from_ident(&last).ok()?)?;
+    let place = position::byte_offset(text, first.span.start)..position::byte_offset(text, last.span.end);
+    let has_alias = mentioned.has_alias || is_argument(text, &place);
+    let alias = if has_alias { String::new() } else { format!(" AS {}", former.quoted()) };
+    // A WITH query of the new name would be meant without a schema.
+    let is_captured = mentioned.scopes.knows(&ObjectName::from(vec![Ident::with_quote('"', new.as_str())]));
+    let schema = if is_captured { format!("{PUBLIC_SCHEMA}.") } else { String::new() };
+    Some((place, format!("{schema}{}{alias}", new.quoted())))
 }
 
-impl Read<'_> {
-    /// Of tumble() or hop(), which were expanded: then columns are named after those.
-    fn is_argument(&self, place: &Range<usize>) -> bool {
-        let (before, behind) = (self.text[..place.start].trim_end(), self.text[place.end..].trim_start());
-        before.ends_with('(') && behind.starts_with(',')
-    }
-
-    fn new_name(&self, written: &ObjectName) -> Option<(&Name, &Name)> {
-        let name = written.0.last()?.as_ident().map(fold)?;
-        self.renames.get_key_value(&Name::new(name).ok()?)
-    }
-}
-
-impl Visitor for Read<'_> {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        self.scopes.enter(query);
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        self.scopes.leave(query);
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
-        if let TableFactor::Table { name, alias, args: None, .. } = factor
-            && !self.scopes.knows(name)
-            && let Some((former, new)) = self.new_name(name)
-            && let (Some(first), Some(last)) =
-                (name.0.first().and_then(|part| part.as_ident()), name.0.last().and_then(|part| part.as_ident()))
-        {
-            let place = position::byte_offset(self.text, first.span.start)..position::byte_offset(self.text, last.span.end);
-            let has_alias = alias.is_some() || self.is_argument(&place);
-            let alias = if has_alias { String::new() } else { format!(" AS {}", former.quoted()) };
-            // A WITH query of the new name would be meant without a schema.
-            let schema = if self.scopes.knows(&ObjectName::from(vec![Ident::new(new.as_str())])) { "public." } else { "" };
-            self.replaced.push((place, format!("{schema}{}{alias}", new.quoted())));
-        }
-        ControlFlow::Continue(())
-    }
+/// Of tumble() or hop(), which were expanded: then columns are named after those.
+fn is_argument(text: &str, place: &Range<usize>) -> bool {
+    let (before, behind) = (text[..place.start].trim_end(), text[place.end..].trim_start());
+    before.ends_with('(') && behind.starts_with(',')
 }
 
 #[cfg(test)]

@@ -23,15 +23,17 @@ pub async fn run(session: &Session, create: &CreateIndex, text: &str) -> Result<
     }
     let (view, definition) = view(&snapshot, &create.view)?;
     let columns = columns(definition, &create.columns)?;
-    let name = match &create.name {
-        Some(placed) => placed.name.clone(),
-        None => free_name(&snapshot, &view.name, &columns)?,
-    };
-    let definition = Definition::Index(IndexDef { view: view.id, columns });
     let created_at = session.services.flow.clock.now();
-    let object = Object { id: ObjectId::new(), name, sql: text.to_string(), created_at, definition };
+    let made = catalog.change(|base| {
+        let name = match &create.name {
+            Some(placed) => placed.name.clone(),
+            None => free_name(base, &view.name, &columns)?,
+        };
+        let definition = Definition::Index(IndexDef { view: view.id, columns });
+        Ok(vec![Change::Create(Object { id: ObjectId::new(), name, sql: text.to_string(), created_at, definition })])
+    });
     let position = create.name.as_ref().unwrap_or(&create.view).position;
-    catalog.commit(vec![Change::Create(object)]).await.map_err(|error| error.at(position))?;
+    made.await.map_err(|error| error.at(position))?;
     Ok(Outcome::done("CREATE INDEX"))
 }
 

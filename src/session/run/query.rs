@@ -10,6 +10,7 @@ use super::super::prepare::{bind, plan_query};
 use super::super::{Outcome, Prepared, Session};
 use crate::error::Result;
 use crate::query;
+use crate::query::look_up::LookUp;
 use crate::sql::result_names;
 
 pub async fn run(session: &Session, prepared: &Prepared, query: &Query, parameters: &[ScalarValue]) -> Result<Outcome> {
@@ -23,8 +24,8 @@ pub async fn run(session: &Session, prepared: &Prepared, query: &Query, paramete
 }
 
 /// What is found by key alone. `None` where it takes a plan.
-pub fn look_up(session: &Session, prepared: &Prepared, parameters: &[ScalarValue]) -> Result<Option<Outcome>> {
-    let (Some(look_up), Some(schema)) = (prepared.look_up(), &prepared.columns) else { return Ok(None) };
+pub fn look_up(session: &Session, prepared: &Prepared, look_up: &LookUp, parameters: &[ScalarValue]) -> Result<Option<Outcome>> {
+    let Some(schema) = &prepared.columns else { return Ok(None) };
     let found = look_up.run(&session.services.flow.catalog.snapshot(), parameters)?;
     Ok(found.map(|rows| one_batch(schema.clone(), rows)))
 }
