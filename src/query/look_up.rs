@@ -9,7 +9,7 @@ use arrow::compute::{concat_batches, filter_record_batch, or};
 use arrow::datatypes::DataType;
 use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{Expr, FetchType, Limit, LogicalPlan, Projection, SkipType};
+use datafusion::logical_expr::{Expr, Limit, LogicalPlan, Projection, SkipType};
 
 use super::view::{View, view_of};
 use super::view_keys::{KEYS_MAX, combined, one_of};
@@ -35,7 +35,8 @@ pub struct LookUp {
     /// All must hold. The first `key` of them are about the columns that are looked up.
     conditions: Vec<Condition>,
     key: usize,
-    limit: usize,
+    /// `None`: all rows.
+    limit: Option<Wanted>,
 }
 
 /// A column of the view that must have one of these values.
@@ -56,8 +57,8 @@ impl LookUp {
     /// Of a plan as it comes from the statement, before anybody has changed it. `None` where it asks for something else.
     pub fn of(plan: &LogicalPlan) -> Option<LookUp> {
         let (plan, limit) = match plan {
-            LogicalPlan::Limit(limit) => (limit.input.as_ref(), fetched(limit)?),
-            other => (other, usize::MAX),
+            LogicalPlan::Limit(limit) => (limit.input.as_ref(), Some(fetched(limit)?)),
+            other => (other, None),
         };
         let LogicalPlan::Projection(Projection { expr, input, .. }) = plan else { return None };
         let LogicalPlan::Filter(filter) = input.as_ref() else { return None };
@@ -79,7 +80,7 @@ impl LookUp {
 
     /// How many parameters are asked for, each time it is.
     pub fn parameters(&self) -> usize {
-        let values = self.conditions.iter().flat_map(|condition| &condition.values);
+        let values = self.conditions.iter().flat_map(|condition| &condition.values).chain(&self.limit);
         values.filter(|value| matches!(value, Wanted::Parameter(_))).count()
     }
 
@@ -89,7 +90,7 @@ impl LookUp {
     }
 
     /// The rows as the view shows them now. `None` where the planner must look: the name means something else by now, there is nothing to read
-    /// yet, or a parameter is not of the column's type.
+    /// yet, a parameter is not of the column's type, or it is too much work.
     pub fn run(&self, catalog: &Snapshot, parameters: &[ScalarValue]) -> Result<Option<RecordBatch>> {
         let Some(version) = self.published.shown().filter(|_| self.stands(catalog)) else { return Ok(None) };
         let Some(values) = self.conditions.iter().map(|condition| condition.values(parameters)).collect::<Result<Option<Vec<_>>>>()? else {
@@ -108,7 +109,8 @@ impl LookUp {
         let read: Vec<usize> = self.columns.iter().copied().chain(self.conditions.iter().map(|condition| condition.column)).collect();
         let shown: Vec<usize> = (0..self.columns.len()).collect();
         let compared: usize = values.iter().map(|values| values.len()).sum();
-        let (mut found, mut count, mut left) = (vec![], 0, self.limit);
+        let Some(mut left) = self.limit(parameters) else { return Ok(None) };
+        let (mut found, mut count) = (vec![], 0);
         for chunk in version.chunks() {
             let places = if left == 0 { vec![] } else { chunk.find(&keys)? };
             if places.is_empty() {
@@ -128,6 +130,15 @@ impl LookUp {
             several => concat_batches(&Arc::new(version.schema().project(&self.columns)?), several)?,
         };
         Ok(Some(rows))
+    }
+
+    /// So many rows are wanted. `None` if that is no number.
+    fn limit(&self, parameters: &[ScalarValue]) -> Option<usize> {
+        let Some(wanted) = &self.limit else { return Some(usize::MAX) };
+        match wanted.value(&DataType::Int64, parameters)? {
+            ScalarValue::Int64(Some(rows)) => usize::try_from(rows).ok(),
+            _ => None,
+        }
     }
 
     /// The rows for which the conditions hold. Behind the columns of the result they have those of the conditions.
@@ -152,11 +163,7 @@ impl Condition {
     fn values(&self, parameters: &[ScalarValue]) -> Result<Option<ArrayRef>> {
         let mut values = Vec::with_capacity(self.values.len());
         for wanted in &self.values {
-            let value = match wanted {
-                Wanted::Value(value) => Some(value.clone()),
-                Wanted::Parameter(number) => parameters.get(*number).and_then(|value| of_type(value, &self.data_type)),
-            };
-            match value {
+            match wanted.value(&self.data_type, parameters) {
                 None => return Ok(None),
                 Some(value) if value.is_null() => {}
                 Some(value) => values.push(value),
@@ -166,6 +173,16 @@ impl Condition {
             true => new_empty_array(&self.data_type),
             false => ScalarValue::iter_to_array(values)?,
         }))
+    }
+}
+
+impl Wanted {
+    /// As one of this type. `None` if it is none.
+    fn value(&self, data_type: &DataType, parameters: &[ScalarValue]) -> Option<ScalarValue> {
+        match self {
+            Wanted::Value(value) => Some(value.clone()),
+            Wanted::Parameter(number) => of_type(parameters.get(*number)?, data_type),
+        }
     }
 }
 
@@ -227,9 +244,10 @@ fn scanned(plan: &LogicalPlan) -> Option<View> {
     }
 }
 
-fn fetched(limit: &Limit) -> Option<usize> {
-    match (limit.get_skip_type().ok()?, limit.get_fetch_type().ok()?) {
-        (SkipType::Literal(0), FetchType::Literal(Some(rows))) => Some(rows),
+/// How many rows are wanted, from the first on.
+fn fetched(limit: &Limit) -> Option<Wanted> {
+    match limit.get_skip_type().ok()? {
+        SkipType::Literal(0) => wanted(limit.fetch.as_deref()?, &DataType::Int64),
         _ => None,
     }
 }

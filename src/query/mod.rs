@@ -27,6 +27,6 @@ pub struct QueryServices {
     pub supervisor: Arc<Supervisor>,
     /// Memory and object stores, shared by all queries.
     pub runtime: Arc<RuntimeEnv>,
-    /// Where queries compute: never on the threads that serve sockets.
+    /// Where queries compute. The threads that serve sockets do no more than look a few rows up (`look_up`).
     pub compute: Handle,
 }

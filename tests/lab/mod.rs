@@ -93,7 +93,7 @@ impl Round {
     }
 }
 
-/// Does the work for each item, as many at once as there are processors: nobody waits for time, so that a case only computes.
+/// Does the work for each item, as many at once as there are processors: nobody waits for time, but for a moment in each step (`hand`).
 fn each<T: Sync>(items: Vec<T>, work: impl Fn(&T) + Sync) {
     let next = AtomicUsize::new(0);
     let worker = || {

@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use datafusion::scalar::ScalarValue;
 use futures::FutureExt;
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::{CommandComplete, ReadyForQuery, TransactionStatus as WireStatus};
@@ -15,7 +16,7 @@ use super::interrupt::{Interrupts, Stop, shutdown_error};
 use super::portal::{Portals, Statements};
 use super::socket::{Frame, Socket, protocol_error};
 use crate::error::Error;
-use crate::session::{Forgotten, Session, TransactionStatus};
+use crate::session::{Forgotten, Outcome, Prepared, Session, TransactionStatus};
 
 /// A client that does not read its last message is left behind after this.
 const GOODBYE_MS: u64 = 1_000;
@@ -135,6 +136,17 @@ impl Connection {
     pub(super) fn put_complete(&mut self, tag: String) -> Result<(), Stop> {
         self.put_notices()?;
         self.socket.put(PgWireBackendMessage::CommandComplete(CommandComplete::new(tag)))
+    }
+
+    /// Runs a statement.
+    pub(super) async fn run_prepared(&mut self, prepared: &Prepared, parameters: Vec<ScalarValue>) -> Result<Outcome, Stop> {
+        if let Some(found) = self.session.answer_now(prepared, &parameters)? {
+            return Ok(found);
+        }
+        let session = self.session.clone();
+        // On the heap: what runs any statement is large, and a look-up does without it.
+        let work = Box::pin(session.execute(prepared, parameters));
+        self.interrupts.run(&mut self.socket, work).await
     }
 
     /// Drops prepared statements as a statement says.

@@ -132,31 +132,20 @@ impl Connection {
         rows_max: Option<usize>,
     ) -> Result<PortalState, Stop> {
         let mut rows = match state {
-            PortalState::Bound(parameters) => {
-                let outcome = match self.session.answer_now(prepared, &parameters)? {
-                    Some(found) => found,
-                    None => {
-                        let session = self.session.clone();
-                        // On the heap: what runs any statement is large, and a look-up does without it.
-                        let work = Box::pin(session.execute(prepared, parameters));
-                        self.interrupts.run(&mut self.socket, work).await?
-                    }
-                };
-                match outcome {
-                    Outcome::Done { tag } => {
-                        self.put_done(tag)?;
-                        return Ok(PortalState::Done);
-                    }
-                    Outcome::Forget { tag, statements } => {
-                        self.forget(tag, &statements)?;
-                        return Ok(PortalState::Done);
-                    }
-                    Outcome::Rows { schema, rows, tag } => {
-                        check_result_type(prepared, &schema)?;
-                        Rows::new(rows, formats.to_vec(), tag)
-                    }
+            PortalState::Bound(parameters) => match self.run_prepared(prepared, parameters).await? {
+                Outcome::Done { tag } => {
+                    self.put_done(tag)?;
+                    return Ok(PortalState::Done);
                 }
-            }
+                Outcome::Forget { tag, statements } => {
+                    self.forget(tag, &statements)?;
+                    return Ok(PortalState::Done);
+                }
+                Outcome::Rows { schema, rows, tag } => {
+                    check_result_type(prepared, &schema)?;
+                    Rows::new(rows, formats.to_vec(), tag)
+                }
+            },
             PortalState::Open(rows) => rows,
             PortalState::Exhausted(tag) => {
                 self.put_complete(format!("{tag} 0"))?;

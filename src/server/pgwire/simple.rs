@@ -52,7 +52,7 @@ impl Connection {
                 .with_hint("parameters need a prepared statement, which drivers make; in psql use \\bind or write the value")
                 .into());
         }
-        let outcome = self.interrupts.run(&mut self.socket, session.execute(&prepared, vec![])).await?;
+        let outcome = self.run_prepared(&prepared, vec![]).await?;
         self.put_outcome(outcome).await
     }
 
