@@ -48,6 +48,7 @@ mod row_change;
 mod watermark;
 mod with_options;
 
+mod average;
 mod bytea;
 mod date_bin;
 mod dialect;
@@ -58,6 +59,7 @@ mod literals;
 mod locate;
 pub mod metadata_columns;
 mod nesting;
+mod numeric_avg;
 mod numeric_sum;
 pub mod overflow;
 mod plan_rewrite;

@@ -22,7 +22,7 @@ use datafusion::optimizer::analyzer::AnalyzerRule;
 use super::plan_rewrite::rewrite_expressions;
 
 /// Digits of the largest bigint, and of the largest number without a sign of as many bits.
-const BIGINT_DIGITS: u8 = 19;
+pub const BIGINT_DIGITS: u8 = 19;
 const UNSIGNED_DIGITS: u8 = 20;
 
 static SUM: LazyLock<AggregateUDF> =

@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use super::bytea::ByteaCasts;
 use super::in_subquery::UnknownMatches;
+use super::numeric_avg::SumsAndCounts;
 use super::numeric_sum::PlainSums;
 use super::overflow::{CheckedConstants, CheckedPlanner};
-use super::{DATABASE, PUBLIC_SCHEMA, date_bin, filter_first, numeric_sum};
+use super::{DATABASE, PUBLIC_SCHEMA, date_bin, filter_first, numeric_avg, numeric_sum};
 use crate::error::Result;
 
 /// The functions that tell the time. A job has them volatile, so that they are not folded into its plan; throughout a batch they stand still.
@@ -25,6 +26,7 @@ pub fn context(runtime: Arc<RuntimeEnv>, threads: usize) -> Result<SessionContex
         .with_default_features()
         .with_analyzer_rule(Arc::new(ByteaCasts))
         .with_analyzer_rule(Arc::new(UnknownMatches))
+        .with_analyzer_rule(Arc::new(SumsAndCounts))
         .with_analyzer_rule(Arc::new(PlainSums))
         .with_optimizer_rules(optimizer_rules())
         .with_physical_optimizer_rules(filter_first::physical_rules())
@@ -34,6 +36,7 @@ pub fn context(runtime: Arc<RuntimeEnv>, threads: usize) -> Result<SessionContex
     datafusion_functions_json::register_all(&mut context)?;
     context.register_udf(date_bin::function());
     context.register_udaf(numeric_sum::function());
+    context.register_udaf(numeric_avg::function());
     Ok(context)
 }
 

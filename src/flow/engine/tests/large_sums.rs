@@ -27,6 +27,11 @@ const OTHERS: &[&str] = &[
     "SELECT k, sum(v) AS sv, string_agg(i::text, ',' ORDER BY i) AS numbers FROM a GROUP BY k",
     "SELECT k, sum(DISTINCT v) AS dv, sum(v) AS sv FROM a GROUP BY k",
     "SELECT k, count(DISTINCT i) AS di, sum(v) AS sv FROM a GROUP BY k",
+    "SELECT k, avg(v) AS av, avg(i) AS ai, avg(DISTINCT i) AS di, avg(v) FILTER (WHERE i < 0) AS fv FROM a GROUP BY k",
+    "SELECT k, avg(av) AS aa, avg(v) AS av FROM (SELECT k, v, avg(i) OVER (PARTITION BY k ORDER BY i, v) AS av FROM a) x GROUP BY k",
+    "SELECT i, avg(v) OVER (PARTITION BY k ORDER BY i, v ROWS 2 PRECEDING) AS moving, count(*) OVER (PARTITION BY k) AS n FROM a",
+    "SELECT k, i, avg(v) AS av, grouping(k) AS g FROM a GROUP BY ROLLUP (k, i) HAVING avg(v) IS NOT NULL",
+    "SELECT k, v FROM a x WHERE v >= (SELECT avg(y.v) FROM a y WHERE y.k = x.k + 1)",
     "SELECT x.k, x.sv + y.v AS both FROM (SELECT k, sum(v) AS sv FROM a GROUP BY k) x JOIN a y ON x.k = y.k AND x.sv > y.v",
 ];
 

@@ -37,13 +37,8 @@ pub fn accumulator_for(function: &str, arguments: &[DataType], result: &DataType
         ("count", _, DataType::Int64) => Box::new(Count::default()),
         ("sum", Some(DataType::Int64), DataType::Int64) => Box::new(IntegerSum::default()),
         ("sum", Some(DataType::Float64), DataType::Float64) => Box::new(FloatSum::new(Gives::Sum)),
-        ("sum", Some(DataType::Decimal128(_, from)), DataType::Decimal128(_, to)) if from == to => {
-            Box::new(DecimalSum::new(*from, result, Gives::Sum))
-        }
+        ("sum", Some(DataType::Decimal128(_, from)), DataType::Decimal128(_, to)) if from == to => Box::new(DecimalSum::new(result)),
         ("avg", Some(DataType::Float64), DataType::Float64) => Box::new(FloatSum::new(Gives::Average)),
-        ("avg", Some(DataType::Decimal128(_, from)), DataType::Decimal128(_, to)) if from <= to => {
-            Box::new(DecimalSum::new(*from, result, Gives::Average))
-        }
         ("var" | "var_samp" | "var_pop" | "stddev" | "stddev_samp" | "stddev_pop", Some(DataType::Float64), DataType::Float64) => {
             Box::new(Spread::new(SpreadKind::of(function)))
         }

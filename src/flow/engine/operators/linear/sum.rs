@@ -1,4 +1,4 @@
-//! sum(x) over integers, decimals and floats, and avg(x), which is a sum and a count.
+//! sum(x) over integers, decimals and floats, and avg(x) over floats, which is a sum and a count.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
 use super::count::Count;
 use super::exact_float::ExactSums;
 use super::{Accumulator, Rows};
-use crate::error::{Error, Result, SqlState};
+use crate::error::Result;
 use crate::flow::engine::interner::Number;
 
 /// A sum that is null over no values needs to know how many there are.
@@ -57,45 +57,16 @@ impl Accumulator for IntegerSum {
     }
 }
 
-/// What is asked of a sum and the number of its values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gives {
-    Sum,
-    Average,
-}
-
 pub struct DecimalSum {
     sums: Vec<i128>,
     counts: Count,
-    gives: Gives,
-    /// The result may have more digits behind the point than the values.
-    factor: i128,
     result: DataType,
 }
 
 impl DecimalSum {
-    /// Of values with `scale` digits behind the point.
-    pub fn new(scale: i8, result: &DataType, gives: Gives) -> DecimalSum {
-        let result_scale = match result {
-            DataType::Decimal128(_, scale) => *scale,
-            _ => scale,
-        };
-        let factor = 10_i128.pow((result_scale - scale).max(0) as u32);
-        DecimalSum { sums: vec![], counts: Count::default(), gives, factor, result: result.clone() }
-    }
-
-    fn value(&self, group: Number) -> Result<Option<i128>> {
-        let (sum, count) = (self.sums[group as usize], self.counts.of(group));
-        match self.gives {
-            _ if count <= 0 => Ok(None),
-            Gives::Sum => Ok(Some(sum)),
-            Gives::Average => match sum.checked_mul(self.factor) {
-                Some(scaled) => Ok(Some(scaled / i128::from(count))),
-                None => Err(Error::data("an average is out of range")
-                    .with_state(SqlState::NUMERIC_VALUE_OUT_OF_RANGE)
-                    .with_hint("cast what is averaged to double precision")),
-            },
-        }
+    /// Of values with as many digits behind the point as the result has.
+    pub fn new(result: &DataType) -> DecimalSum {
+        DecimalSum { sums: vec![], counts: Count::default(), result: result.clone() }
     }
 }
 
@@ -113,8 +84,8 @@ impl Accumulator for DecimalSum {
     }
 
     fn result(&self, groups: &[Number]) -> Result<ArrayRef> {
-        let values = groups.iter().map(|group| self.value(*group)).collect::<Result<Vec<_>>>()?;
-        Ok(Arc::new(Decimal128Array::from(values).with_data_type(self.result.clone())))
+        let sum = |group: &Number| (self.counts.of(*group) > 0).then(|| self.sums[*group as usize]);
+        Ok(Arc::new(Decimal128Array::from_iter(groups.iter().map(sum)).with_data_type(self.result.clone())))
     }
 
     fn state_types(&self) -> Vec<DataType> {
@@ -139,6 +110,13 @@ impl Accumulator for DecimalSum {
 
 /// Holds any sum: its scale is not looked at.
 const WIDE: DataType = DataType::Decimal128(38, 0);
+
+/// What is asked of a sum and the number of its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gives {
+    Sum,
+    Average,
+}
 
 pub struct FloatSum {
     sums: ExactSums,

@@ -63,6 +63,10 @@ pub enum Rel {
         table: usize,
         template: &'static str,
     },
+    /// What follows from the small keys of a table.
+    Recursive {
+        table: usize,
+    },
     Cte {
         name: String,
         columns: Vec<Column>,
@@ -196,6 +200,7 @@ impl Rel {
                 let bounds = ["window_start", "window_end"].map(|name| column(name, Type::Time));
                 Rel::Table(*table).columns().into_iter().chain(bounds).collect()
             }
+            Rel::Recursive { .. } => vec![column("n", Type::Int)],
             Rel::Cte { columns, .. } => columns.clone(),
             Rel::Values { .. } => vec![column("column1", Type::Int), column("column2", Type::Text)],
             Rel::Select(select) => select.items.iter().map(|item| column(&item.name, item.expr.ty)).collect(),

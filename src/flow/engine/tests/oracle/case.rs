@@ -5,8 +5,9 @@ use arrow::array::Int64Array;
 use super::ast::Query;
 use super::dice::Dice;
 use super::generate;
-use super::tables::{MINUTE_MICROS, Row, TABLES, batch, row, schema};
-use crate::flow::engine::{Arrival, Relation};
+use super::tables::{Cell, MINUTE_MICROS, Row, TABLES, batch, row, schema};
+use crate::catalog::Emit;
+use crate::flow::engine::{Arrival, Relation, Watermark};
 use crate::model::{Changes, Name};
 
 #[derive(Debug, Clone)]
@@ -15,6 +16,8 @@ pub struct Case {
     pub lives: Vec<Life>,
     pub ticks: usize,
     pub arrivals: [Arrival; TABLES.len()],
+    /// Whether the tables are streams with watermarks, and rows are given when their windows close.
+    pub emit: Emit,
     /// Ticks after which the view is compared. After the last it always is.
     pub checks: Vec<usize>,
     /// The tick at which another view is made, over what is there then.
@@ -58,29 +61,42 @@ pub enum Form {
 impl Case {
     pub fn random(seed: u64) -> Case {
         let mut dice = Dice::new(seed);
-        let query = generate::query(&mut dice);
+        let (emit, query) = match seed % 10 {
+            3 => (Emit::OnWindowClose, generate::closing_query(&mut dice)),
+            _ => (Emit::OnChange, generate::query(&mut dice)),
+        };
         let ticks = 2 + dice.below(4) as usize;
         let arrivals = match dice.below(4) {
+            _ if emit == Emit::OnWindowClose => [Arrival::AppendOnly; TABLES.len()],
             0 => [Arrival::AppendOnly; TABLES.len()],
             1 => std::array::from_fn(|_| *dice.pick(&[Arrival::AppendOnly, Arrival::Changing])),
             _ => [Arrival::Changing; TABLES.len()],
         };
-        let lives = History { dice: &mut dice, ticks, next_id: 0 }.lives(&arrivals);
+        let mut lives = History { dice: &mut dice, ticks, next_id: 0 }.lives(&arrivals);
+        if emit == Emit::OnWindowClose {
+            lives.iter_mut().for_each(Life::be_in_time);
+        }
         // Each check, each view made late and each restart plans the query again, which is what a case costs.
-        let checks = (0..ticks).filter(|_| dice.one_in(8)).collect();
+        let checks = (0..ticks).filter(|_| dice.one_in(8) && emit == Emit::OnChange).collect();
         let late = dice.percent(25).then(|| dice.below(ticks as u64) as usize);
         let restart = dice.percent(30).then(|| restart(&mut dice, ticks));
         let says_unique = dice.one_in(2);
-        Case { query, lives, ticks, arrivals, checks, late, restart, says_unique, shuffle: seed }
+        Case { query, lives, ticks, arrivals, emit, checks, late, restart, says_unique, shuffle: seed }
     }
 
     pub fn relations(&self) -> Vec<Relation> {
         let relation = |(table, arrival): (&super::tables::Table, &Arrival)| Relation {
             arrival: *arrival,
             unique: (table.has_id && self.says_unique).then(|| vec![0]),
+            watermark: table.time().filter(|_| self.emit == Emit::OnWindowClose).map(|column| Watermark { column, lateness_micros: 0 }),
             ..Relation::table(Name::new(table.name).unwrap(), schema(table))
         };
         TABLES.iter().zip(&self.arrivals).map(relation).collect()
+    }
+
+    /// How far the times of all tables have come when a tick begins. In the end no window is open.
+    pub fn watermark_micros(tick: usize) -> i64 {
+        15 * MINUTE_MICROS * tick as i64
     }
 
     /// What changes in a tick, by table.
@@ -129,6 +145,18 @@ impl Case {
         let minutes = Case::now_micros(tick) / MINUTE_MICROS;
         let now = format!("TIMESTAMPTZ '1970-01-01 {:02}:{:02}:00Z'", minutes / 60, minutes % 60);
         self.query.sql(&now)
+    }
+}
+
+impl Life {
+    /// Takes its time to one that the watermark still lets in.
+    fn be_in_time(&mut self) {
+        let Some(time) = TABLES[self.table].time() else { return };
+        let within = match self.row[time] {
+            Cell::Number(micros) => micros % (40 * MINUTE_MICROS),
+            _ => 0,
+        };
+        self.row[time] = Cell::Number(Case::watermark_micros(self.comes) + within);
     }
 }
 

@@ -13,7 +13,8 @@ use futures::FutureExt;
 use super::super::kept::lines;
 use super::case::{Case, Form, Restart};
 use super::panics;
-use super::tables::TABLES;
+use super::tables::{TABLES, schema};
+use crate::catalog::Emit;
 use crate::flow::engine::{Arrival, Dataflow};
 use crate::model::Changes;
 use crate::sql;
@@ -118,12 +119,15 @@ impl Running<'_> {
         let mut saved: Option<Saved> = None;
         let mut made = vec![];
         for tick in 0..self.case.ticks {
+            view.expect_none_before(self.case, Case::watermark_micros(tick));
             made.push(view.tick(&self.case.changes(tick), tick, &self.case.arrivals).await?);
             if let Some(late) = &mut late {
+                late.expect_none_before(self.case, Case::watermark_micros(tick));
                 late.tick(&self.case.changes(tick), tick, &self.case.arrivals).await?;
             }
             if self.case.late == Some(tick) {
                 let mut new = self.plan().await?;
+                new.expect_none_before(self.case, Case::watermark_micros(tick));
                 new.tick(&self.case.rows(tick), tick, &self.case.arrivals).await?;
                 late = Some(new);
             }
@@ -131,6 +135,11 @@ impl Running<'_> {
                 save(&mut view, restart, tick, &mut saved)?;
                 if let Some(saved) = saved.take_if(|_| restart.after == tick) {
                     view = self.restored(saved, tick, &made).await?;
+                }
+            }
+            if self.case.emit == Emit::OnWindowClose && tick + 1 == self.case.ticks {
+                for view in [Some(&mut view), late.as_mut()].into_iter().flatten() {
+                    view.close(self.case).await?;
                 }
             }
             if let Some(answer) = self.asked.get(&tick) {
@@ -146,7 +155,7 @@ impl Running<'_> {
     async fn plan(&self) -> Result<View, Outcome> {
         let sql = self.case.sql();
         let parsed = sql::parse_query(&sql).map_err(|error| Outcome::NoAnswer(error.to_string()))?;
-        match Dataflow::plan(&parsed, &self.case.relations()).await {
+        match Dataflow::plan_to_emit(&parsed, &self.case.relations(), self.case.emit).await {
             Ok(dataflow) => Ok(View { answer: Changes::empty(dataflow.schema().clone()), dataflow }),
             // Conditions on the clock that nothing can follow, and what DataFusion has no plan for over rows it does not know yet.
             Err(error) if format!("{error:?}").starts_with("Unsupported ") => Err(Outcome::Refused(error.to_string())),
@@ -169,6 +178,7 @@ impl Running<'_> {
         view.dataflow.resume();
         view.answer = saved.answer;
         for (tick, before) in made.iter().enumerate().take(after + 1).skip(saved.tick + 1) {
+            view.expect_none_before(self.case, Case::watermark_micros(tick));
             let again = view.tick(&self.case.changes(tick), tick, &self.case.arrivals).await?;
             let difference = Changes::concat(&again.schema(), &[again.negated(), before.clone()]).and_then(|both| both.consolidated());
             let (again, before) = (text(&again), text(before));
@@ -201,6 +211,23 @@ impl Running<'_> {
 }
 
 impl View {
+    fn expect_none_before(&self, case: &Case, micros: i64) {
+        if case.emit == Emit::OnWindowClose {
+            (0..TABLES.len()).for_each(|table| _ = self.dataflow.advance_watermark(table, micros));
+        }
+    }
+
+    /// All windows close.
+    async fn close(&mut self, case: &Case) -> Result<(), Outcome> {
+        self.expect_none_before(case, Case::watermark_micros(1_000));
+        let nothing: Vec<_> = TABLES.iter().map(|table| Changes::empty(schema(table))).collect();
+        self.tick(&nothing, case.ticks - 1, &case.arrivals).await?;
+        match self.dataflow.late_rows() {
+            0 => Ok(()),
+            late => Err(wrong(format!("{late} rows are left out as late, and none is"))),
+        }
+    }
+
     async fn tick(&mut self, changes: &[Changes], tick: usize, arrivals: &[Arrival]) -> Result<Changes, Outcome> {
         let made = self.dataflow.tick(changes, Case::now_micros(tick)).await.map_err(failed)?;
         if made.schema() != *self.dataflow.schema() {

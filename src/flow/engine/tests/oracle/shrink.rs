@@ -160,7 +160,7 @@ impl Nth {
             }
         }
         match rel {
-            Rel::Table(_) | Rel::Windows { .. } | Rel::Cte { .. } => false,
+            Rel::Table(_) | Rel::Windows { .. } | Rel::Recursive { .. } | Rel::Cte { .. } => false,
             Rel::Values { rows } => {
                 let can = rows.len() > 1 && self.hit();
                 if can {
@@ -309,7 +309,7 @@ fn projected(table: usize, columns: &[super::ast::Column]) -> Rel {
 fn inline(rel: &mut Rel, name: &str, body: &Rel) {
     match rel {
         Rel::Cte { name: own, .. } if own == name => *rel = body.clone(),
-        Rel::Table(_) | Rel::Windows { .. } | Rel::Cte { .. } | Rel::Values { .. } => {}
+        Rel::Table(_) | Rel::Windows { .. } | Rel::Recursive { .. } | Rel::Cte { .. } | Rel::Values { .. } => {}
         Rel::Set { left, right, .. } => {
             inline(left, name, body);
             inline(right, name, body);

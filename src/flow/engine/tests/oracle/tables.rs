@@ -51,6 +51,12 @@ pub const TABLES: [Table; 3] = [
     Table { name: "c", columns: &[("k", Type::Int), ("i", Type::Small), ("s", Type::Text), ("f", Type::Float)], has_id: false },
 ];
 
+impl Table {
+    pub fn time(&self) -> Option<usize> {
+        self.columns.iter().position(|(name, _)| *name == "t")
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
     Null,

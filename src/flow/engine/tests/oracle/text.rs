@@ -24,6 +24,10 @@ impl Text<'_> {
         match rel {
             Rel::Table(table) => format!("SELECT * FROM {}", TABLES[*table].name),
             Rel::Windows { table, template } => format!("SELECT * FROM {}", template.replace("{}", TABLES[*table].name)),
+            Rel::Recursive { table } => format!(
+                "WITH RECURSIVE r AS (SELECT k AS n FROM {} WHERE k >= 0 UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT n FROM r",
+                TABLES[*table].name
+            ),
             Rel::Cte { name, .. } => format!("SELECT * FROM {name}"),
             Rel::Values { rows } => {
                 let rows: Vec<_> = rows.iter().map(|(number, word)| format!("({number}, '{word}')")).collect();

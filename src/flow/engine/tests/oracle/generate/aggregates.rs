@@ -26,17 +26,21 @@ impl Generator<'_> {
         let (template, of): (&str, Type) = match ty {
             Type::Int => return self.int_aggregate(scope),
             Type::Ratio => *self.dice.pick(&[
-                ("avg({})", Type::Int),
-                ("avg({})", Type::Small),
                 ("avg({})", Type::Float),
-                ("avg(DISTINCT {})", Type::Int),
+                ("avg(DISTINCT {})", Type::Float),
                 ("median({})", Type::Float),
                 ("percentile_cont({}, 0.25)", Type::Float),
             ]),
             Type::Float => *self.dice.pick(&[("sum({})", Type::Float), ("sum(DISTINCT {})", Type::Float)]),
-            Type::Decimal => match self.dice.one_in(3) {
-                true => *self.dice.pick(&[("sum({})", Type::Int), ("sum(DISTINCT {})", Type::Int), ("sum({})", Type::Big)]),
-                false => *self.dice.pick(&[("sum({})", Type::Decimal), ("avg({})", Type::Decimal)]),
+            Type::Decimal => match self.dice.below(3) {
+                0 => *self.dice.pick(&[("sum({})", Type::Int), ("sum(DISTINCT {})", Type::Int), ("sum({})", Type::Big)]),
+                1 => *self.dice.pick(&[
+                    ("avg({})", Type::Int),
+                    ("avg({})", Type::Small),
+                    ("avg({})", Type::Big),
+                    ("avg(DISTINCT {})", Type::Int),
+                ]),
+                _ => *self.dice.pick(&[("sum({})", Type::Decimal), ("avg({})", Type::Decimal)]),
             },
             Type::Bool => *self.dice.pick(&[("bool_and({})", Type::Bool), ("bool_or({})", Type::Bool)]),
             Type::Text => return self.ordered_aggregate(scope, ty, "string_agg({}, ',' ORDER BY {ties})", Type::Text),

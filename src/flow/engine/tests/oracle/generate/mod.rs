@@ -1,6 +1,7 @@
 //! Random queries, by seed.
 
 mod aggregates;
+mod closing;
 mod expressions;
 mod relations;
 mod selects;
@@ -23,6 +24,12 @@ pub fn query(dice: &mut Dice) -> Query {
     let depth = [1, 1, 2][generator.dice.below(3) as usize];
     let body = generator.rel(depth, Place::Top);
     Query { ctes, body }
+}
+
+/// A random query that can wait for its windows to close.
+pub fn closing_query(dice: &mut Dice) -> Query {
+    let body = Generator { dice, ctes: vec![], aliases: 0 }.closing();
+    Query { ctes: vec![], body }
 }
 
 struct Generator<'a> {

@@ -10,7 +10,7 @@ const JOIN_KINDS: [&str; 9] =
     ["JOIN", "JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "LEFT SEMI JOIN", "LEFT ANTI JOIN"];
 
 /// Windows of the tables that have ids and times.
-const WINDOWS: [&str; 4] = [
+pub(super) const WINDOWS: [&str; 4] = [
     "tumble({}, t, INTERVAL '7 minutes')",
     "tumble({}, t, INTERVAL '1 hour', INTERVAL '10 minutes')",
     "hop({}, t, INTERVAL '4 minutes', INTERVAL '10 minutes')",
@@ -40,6 +40,7 @@ impl Generator<'_> {
             return Rel::Cte { name, columns };
         }
         match self.dice.below(16) {
+            0 if self.dice.one_in(3) => Rel::Recursive { table: self.dice.below(2) as usize },
             0 => Rel::Values { rows: (0..1 + self.dice.below(3)).map(|row| (row as i64, ["ant", "bee"][row as usize % 2])).collect() },
             1 => Rel::Windows { table: self.dice.below(2) as usize, template: self.dice.pick::<&str>(&WINDOWS) },
             2..=7 => Rel::Table(0),

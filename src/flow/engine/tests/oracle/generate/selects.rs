@@ -187,6 +187,6 @@ fn parts_of((from, joins, filter): Parts, items: Vec<Item>) -> Select {
     Select { distinct: Distinct::No, items, from, joins, filter, group: Group::None, having: None, limit: None }
 }
 
-fn named(items: Vec<Expr>) -> Vec<Item> {
+pub(super) fn named(items: Vec<Expr>) -> Vec<Item> {
     items.into_iter().enumerate().map(|(place, expr)| Item { expr, name: format!("c{place}") }).collect()
 }
