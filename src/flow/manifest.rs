@@ -75,6 +75,9 @@ pub struct SavedState {
     /// What the state was computed from, directly or not.
     #[serde(default)]
     pub bases: Bases,
+    /// What came into the view's inputs before this moment is in the answer, as far as it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete_micros: Option<i64>,
     /// While a view is computed anew: what readers are shown until it has caught up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<ShownBefore>,
@@ -86,6 +89,8 @@ pub struct ShownBefore {
     /// Of their parts only those of the answer.
     pub objects: Vec<StateObject>,
     pub bases: Bases,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete_micros: Option<i64>,
 }
 
 fn always() -> bool {
@@ -101,6 +106,11 @@ impl SavedState {
     /// What that answer was computed from.
     pub fn shown_bases(&self) -> &Bases {
         self.before.as_ref().map_or(&self.bases, |before| &before.bases)
+    }
+
+    /// Since when that answer may lack something.
+    pub fn shown_complete_micros(&self) -> Option<i64> {
+        self.before.as_ref().map_or(self.complete_micros, |before| before.complete_micros)
     }
 }
 

@@ -2,6 +2,7 @@
 //! the statement is prepared. Whatever it is that such an answer would not be right for, the planner answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, Scalar, new_empty_array};
 use arrow::compute::kernels::cmp;
@@ -87,6 +88,12 @@ impl LookUp {
     /// Whether the name still means what it did.
     pub fn stands(&self, catalog: &Snapshot) -> bool {
         catalog.relation(&self.name).is_some_and(|object| object.id == self.view)
+    }
+
+    /// Whether what the view shows is no older than this.
+    pub fn is_fresh(&self, limit: Duration, now_micros: i64) -> bool {
+        let age = self.published.shown().and_then(|version| self.published.age(&version, now_micros));
+        age.is_some_and(|age| age <= limit)
     }
 
     /// The rows as the view shows them now. `None` where the planner must look: the name means something else by now, there is nothing to read

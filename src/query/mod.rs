@@ -1,6 +1,7 @@
 //! Answers SELECT: what names mean (`relations`), what a source shows (`peek`), what the server tells of itself (`system`), where the
 //! work is done (`run`), and what is answered without a plan (`look_up`).
 
+mod freshness;
 pub mod look_up;
 pub mod peek;
 pub mod pg_catalog;

@@ -10,6 +10,7 @@ use datafusion::error::Result as DataFusionResult;
 use datafusion::prelude::SessionContext;
 
 use super::QueryServices;
+use super::freshness;
 use super::peek::Peek;
 use super::pg_catalog::{self, RelationInfo, RelationKind, Relations};
 use super::system::{SYSTEM_TABLES, SystemRelation, schema_of};
@@ -29,6 +30,7 @@ pub fn context(services: &Arc<QueryServices>) -> Result<SessionContext> {
     catalog.register_schema(sql::SYSTEM_SCHEMA, Arc::new(SystemSchema { services: services.clone() }))?;
     context.register_catalog(sql::DATABASE, Arc::new(catalog));
     let browsable = Arc::new(Browsable { services: Arc::downgrade(services) });
+    context.register_udf(freshness::function(services));
     pg_catalog::register(&context, browsable, "lakewire", sql::DATABASE)?;
     Ok(context)
 }

@@ -14,9 +14,10 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, T
 use datafusion::physical_plan::ExecutionPlan;
 use futures::FutureExt;
 use futures::future::select_all;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::QueryServices;
+use super::freshness;
 use super::view_keys::{keys, wanted};
 use super::view_scan::ViewScan;
 use crate::catalog::{IndexDef, Object, ViewDef};
@@ -28,6 +29,9 @@ use crate::model::{Name, ObjectId};
 /// How long a query waits for views to agree that were computed from one table. All stop at every 16th version of it, so they come to agree
 /// unless one is far behind.
 const AGREEMENT_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long a query waits for views to become as fresh as it wants them.
+const FRESHNESS_WAIT_MAX: Duration = Duration::from_secs(10);
+const FRESHNESS_LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// How often views that are waited for are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -69,7 +73,9 @@ pub fn can_be_looked_up(data_type: &DataType) -> bool {
 }
 
 /// Chooses for all views in a plan versions that agree with each other. Waits for those that have not been populated.
-pub async fn pin(plan: LogicalPlan) -> Result<LogicalPlan> {
+///
+/// Errors: 55000 if they cannot be had in time with what came in the last `max_staleness`.
+pub async fn pin(plan: LogicalPlan, max_staleness: Option<Duration>) -> Result<LogicalPlan> {
     let views = views_in(&plan)?;
     if views.is_empty() {
         return Ok(plan);
@@ -77,7 +83,10 @@ pub async fn pin(plan: LogicalPlan) -> Result<LogicalPlan> {
     for view in &views {
         view.services.supervisor.populated(view.id, &view.name).await?;
     }
-    let versions = agreed(&views).await?;
+    let versions = match max_staleness {
+        Some(limit) => fresh(&views, limit).await?,
+        None => agreed(&views).await?,
+    };
     let pinned = plan.transform_down_with_subqueries(|node| match node {
         LogicalPlan::TableScan(scan) => Ok(match view_of(&scan) {
             Some(view) => {
@@ -89,6 +98,20 @@ pub async fn pin(plan: LogicalPlan) -> Result<LogicalPlan> {
         other => Ok(Transformed::no(other)),
     });
     Ok(pinned?.data)
+}
+
+/// Versions that agree, and are no older than `limit`. They are waited for unless their jobs do not run.
+async fn fresh(views: &[View], limit: Duration) -> Result<Cut> {
+    let until = Instant::now() + FRESHNESS_WAIT_MAX;
+    loop {
+        let cut = agreed(views).await?;
+        let ages = views.iter().map(|view| (view, cut.get(&view.id).and_then(|version| view.age(version))));
+        let Some((stale, age)) = ages.filter(|(_, age)| age.is_none_or(|age| age > limit)).last() else { return Ok(cut) };
+        if Instant::now() >= until || !stale.services.supervisor.goes_on(stale.id) {
+            return Err(freshness::too_old(&stale.name, age, limit));
+        }
+        sleep(FRESHNESS_LOOK_INTERVAL).await;
+    }
 }
 
 /// Versions that agree. Where none do they are waited for. A view that does not go on, for it is paused or has failed, cannot come to agree:
@@ -187,6 +210,10 @@ impl TableProvider for View {
 }
 
 impl View {
+    fn age(&self, version: &Version) -> Option<Duration> {
+        self.published().age(version, self.services.flow.clock.now_micros())
+    }
+
     fn unpopulated(&self) -> Error {
         Error::state(format!("materialized view \"{}\" has not been populated", self.name))
             .with_state(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE)

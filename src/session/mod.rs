@@ -21,6 +21,7 @@ mod view_query;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::execution::SessionState;
 use datafusion::scalar::ScalarValue;
@@ -117,6 +118,11 @@ impl Session {
     /// What a client is told of the session when it starts, and when it changes.
     pub fn parameters(&self) -> Vec<(&'static str, String)> {
         self.variables.lock().reported()
+    }
+
+    /// How old what a query reads of views may be.
+    fn max_staleness(&self) -> Option<Duration> {
+        self.variables.lock().max_staleness()
     }
 
     fn notice(&self, notice: Notice) {

@@ -1,8 +1,10 @@
 //! Session variables: what SET sets and SHOW shows. A setting that would have no effect is refused.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::error::{Error, Result, SqlState};
+use crate::model::options::parse_duration;
 
 /// The version we announce: clients pick their SQL by it.
 pub const SERVER_VERSION: &str = "15.10";
@@ -48,6 +50,7 @@ const VARIABLES: &[Variable] = &[
     },
     Variable { name: "is_superuser", default: "on", report: Report::AsNamed("is_superuser"), accepts: Accepts::Nothing },
     Variable { name: "lock_timeout", default: "0", report: Report::No, accepts: Accepts::Words(&["0"]) },
+    Variable { name: "max_staleness", default: "0", report: Report::No, accepts: Accepts::Duration },
     Variable { name: "row_security", default: "off", report: Report::No, accepts: Accepts::Words(&["off", "on"]) },
     Variable {
         name: "search_path",
@@ -93,6 +96,8 @@ enum Accepts {
     Anything,
     /// Any of these, in any case: each means what we do anyway.
     Words(&'static [&'static str]),
+    /// `500ms`, `5s`, `1min`; a number alone is milliseconds, as in PostgreSQL.
+    Duration,
     /// It cannot be set.
     Nothing,
 }
@@ -124,6 +129,11 @@ impl Variables {
                 return Err(refused(format!("invalid value for parameter \"{name}\": \"{value}\""))
                     .with_hint(format!("available values: {}", words.join("; "))));
             }
+            Accepts::Duration if duration(value).is_some() => {}
+            Accepts::Duration => {
+                return Err(refused(format!("invalid value for parameter \"{name}\": \"{value}\""))
+                    .with_hint("write a duration, such as 500ms, 5s or 1min; 0 is none"));
+            }
             Accepts::Nothing => {
                 return Err(
                     Error::invalid(format!("parameter \"{name}\" cannot be changed")).with_state(SqlState::CANNOT_CHANGE_RUNTIME_PARAMETER)
@@ -143,6 +153,11 @@ impl Variables {
         *self = Variables::new(&self.user);
     }
 
+    /// How old what a query reads of views may be. `None`: as old as it is.
+    pub fn max_staleness(&self) -> Option<Duration> {
+        self.set.get("max_staleness").and_then(|value| duration(value)).filter(|limit| !limit.is_zero())
+    }
+
     /// All of them with their values, in the order of their names.
     pub fn list(&self) -> Vec<(&'static str, String)> {
         VARIABLES.iter().map(|variable| (variable.name, self.value(variable))).collect()
@@ -160,6 +175,13 @@ impl Variables {
 
     fn value(&self, variable: &Variable) -> String {
         self.set.get(variable.name).cloned().unwrap_or_else(|| variable.default.to_string())
+    }
+}
+
+fn duration(value: &str) -> Option<Duration> {
+    match value.trim().parse() {
+        Ok(milliseconds) => Some(Duration::from_millis(milliseconds)),
+        Err(_) => parse_duration(value),
     }
 }
 

@@ -114,6 +114,7 @@ pub use update::Update;
 pub use watermark::Watermark;
 
 use crate::error::{Error, Result};
+use crate::model::Name;
 use reader::Reader;
 use split::tokens;
 
@@ -138,6 +139,14 @@ pub fn parse_query(text: &str) -> Result<sqlparser::ast::Query> {
         [Statement::Query(query)] => Ok(query.as_ref().clone()),
         _ => Err(Error::syntax("a single query is expected here")),
     }
+}
+
+/// The name of an object as a text that holds nothing else: `v`, `public.v`, `"V"`.
+pub fn parse_name(text: &str) -> Result<Name> {
+    let mut reader = Reader::new(text, tokens(text)?);
+    let named = object::object_name(&mut reader)?;
+    reader.expect_end()?;
+    Ok(named.name)
 }
 
 fn parse_piece(piece: split::Piece) -> Result<Parsed> {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array};
 use arrow::buffer::OffsetBuffer;
-use arrow::compute::take;
+use arrow::compute::{max, min, take};
 
 use crate::error::Result;
 use crate::formats::Decoded;
@@ -26,6 +26,8 @@ pub struct FeedBatch {
     /// The offset of each record, read or rejected, and where its payload ended in the batch it came in.
     offsets: StringArray,
     payload_ends: OffsetBuffer<i32>,
+    /// When its first record arrived, and its last. `None` without records.
+    pub(super) arrived_micros: Option<(i64, i64)>,
     /// What this takes in memory.
     pub(super) bytes: usize,
 }
@@ -76,6 +78,7 @@ impl FeedBatch {
             metadata,
             rejects,
             payload_bytes: records.bytes(),
+            arrived_micros: min(&records.arrival_time).zip(max(&records.arrival_time)),
             offsets: records.offset.clone(),
             payload_ends: records.payload.offsets().clone(),
         })
@@ -94,7 +97,19 @@ impl FeedBatch {
         let partition = PartitionId::new("p");
         let (start, end) = (Position::new("0"), Position::new(count.to_string()));
         let (offsets, payload_ends) = (records.offset.clone(), records.payload.offsets().clone());
-        FeedBatch { partition, start, end, rows, metadata, rejects: vec![], payload_bytes: 0, offsets, payload_ends, bytes: 0 }
+        FeedBatch {
+            partition,
+            start,
+            end,
+            rows,
+            metadata,
+            rejects: vec![],
+            payload_bytes: 0,
+            arrived_micros: None,
+            offsets,
+            payload_ends,
+            bytes: 0,
+        }
     }
 
     /// Whether reading this brings a job any further.
@@ -125,6 +140,7 @@ impl FeedBatch {
             payload_bytes: (payload_ends[payload_ends.len() - 1] - payload_ends[0]) as usize,
             offsets: self.offsets.slice(passed, self.offsets.len() - passed),
             payload_ends,
+            arrived_micros: self.arrived_micros,
             bytes: self.bytes,
         }
     }

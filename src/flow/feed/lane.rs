@@ -40,6 +40,8 @@ struct State {
     /// Counts the calls to the source, so that "up to date as of now" has a meaning.
     fetches: u64,
     caught_up_in: Option<u64>,
+    /// What arrived before this moment is in the ring, or was.
+    complete_micros: Option<i64>,
     end: Option<End>,
     listeners: HashMap<u64, Listener>,
     listeners_made: u64,
@@ -98,6 +100,7 @@ impl Lane {
                 behind: Behind::default(),
                 fetches: 0,
                 caught_up_in: None,
+                complete_micros: None,
                 end: None,
                 listeners: HashMap::new(),
                 listeners_made: 0,
@@ -157,6 +160,17 @@ impl Lane {
         drained && (matches!(state.end, Some(End::Finished)) || state.caught_up_in.is_some_and(|done| done >= fetch))
     }
 
+    /// Before which moment everything that has arrived was handed out to a job at `next`; `i64::MAX` where nothing will ever come.
+    pub(super) fn complete_micros(&self, next: Sequence) -> Option<i64> {
+        let state = self.state.lock();
+        let unread = state.ring.iter().skip(next.checked_sub(state.first)? as usize);
+        match unread.into_iter().find_map(|batch| batch.arrived_micros) {
+            Some((first, _)) => Some(first),
+            None if matches!(state.end, Some(End::Finished)) => Some(i64::MAX),
+            None => state.complete_micros,
+        }
+    }
+
     pub(super) fn behind(&self) -> Behind {
         self.state.lock().behind
     }
@@ -171,14 +185,15 @@ impl Lane {
         room
     }
 
-    /// What a fetch brought, or the last part of it.
-    pub(super) fn push(&self, batch: FeedBatch, behind: Behind, ended: bool) {
+    /// What a fetch brought that began at `asked_micros`, or the last part of it.
+    pub(super) fn push(&self, batch: FeedBatch, behind: Behind, ended: bool, asked_micros: i64) {
         let mut state = self.state.lock();
         state.behind = behind;
         // Where a source does not tell how far it is behind, what it gave is what there was.
         let is_untold = behind == Behind::default();
         if is_untold || behind.records == Some(0) || behind.milliseconds == Some(0) || ended {
             state.caught_up_in = Some(state.fetches);
+            state.complete_micros = state.complete_micros.max(Some(asked_micros));
         }
         state.push(batch);
         if ended {
@@ -256,6 +271,8 @@ impl State {
     }
 
     fn push(&mut self, batch: FeedBatch) {
+        // Records come in the order in which they arrived.
+        self.complete_micros = self.complete_micros.max(batch.arrived_micros.map(|(_, last)| last));
         if batch.advances() {
             self.head = batch.end.clone();
             self.bytes += batch.bytes;

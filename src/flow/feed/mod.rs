@@ -109,6 +109,7 @@ impl Feeds {
             source: opened.into(),
             columns: Arc::new(columns),
             tally: Arc::new(Tally::new(object.id, self.catalog.clone(), self.clock.clone())),
+            clock: self.clock.clone(),
             mode: source.mode,
             flatten: source.flatten,
             network: self.network.clone(),
@@ -124,6 +125,7 @@ pub struct SourceFeed {
     pub name: Name,
     pub columns: Arc<Columns>,
     tally: Arc<Tally>,
+    clock: Clock,
     source: Arc<dyn Source>,
     mode: SchemaMode,
     flatten: bool,
@@ -224,8 +226,9 @@ async fn read_on(feed: &SourceFeed, partition: &PartitionId, mut position: Posit
             Room::Leave => return Ok(()),
             Room::Wait => lane.wanted.notified().await,
             Room::Read => {
-                let fetched = reader.next().await?;
-                let ended = fetched.ended;
+                let asked_micros = feed.clock.now_micros();
+                let fetched = Fetched { batch: reader.next().await?, asked_micros };
+                let ended = fetched.batch.ended;
                 match hand_out(feed, partition, &mut position, lane, fetched, decoder).await? {
                     Some(back) if !ended => decoder = back,
                     _ => return Ok(()),
@@ -235,6 +238,12 @@ async fn read_on(feed: &SourceFeed, partition: &PartitionId, mut position: Posit
     }
 }
 
+/// What a source gave, and when it was asked.
+struct Fetched {
+    batch: Batch,
+    asked_micros: i64,
+}
+
 /// Decodes what was fetched and puts it into the lane, in as many batches as it wants: what is unpacked can be much more than what came. Gives
 /// the decoder back, or nothing if nobody listens any more.
 async fn hand_out(
@@ -242,7 +251,7 @@ async fn hand_out(
     partition: &PartitionId,
     position: &mut Position,
     lane: &Lane,
-    fetched: Batch,
+    Fetched { batch: fetched, asked_micros }: Fetched,
     mut decoder: JsonDecoder,
 ) -> Result<Option<JsonDecoder>> {
     let mut records = fetched.records;
@@ -258,7 +267,7 @@ async fn hand_out(
         feed.tally.count(&batch);
         if is_last {
             feed.keep_tally_if_due();
-            lane.push(batch, fetched.behind, fetched.ended);
+            lane.push(batch, fetched.behind, fetched.ended, asked_micros);
             return Ok(Some(decoder));
         }
         lane.push_part(batch);

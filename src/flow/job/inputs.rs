@@ -192,6 +192,15 @@ impl Inputs {
         Backlog::Of(source.cursors.iter().filter(|(_, cursor)| is_behind(cursor)).map(|(partition, _)| partition.clone()).collect())
     }
 
+    /// Before which moment everything that has arrived in the sources was handed out, if it is known.
+    pub fn complete_micros(&self, now_micros: i64) -> Option<i64> {
+        let of_source = |source: &InputSource| match (source.cursors.is_empty(), source.positions.is_empty()) {
+            (true, true) => None,
+            _ => source.cursors.iter().map(|(_, cursor)| cursor.complete_micros()).try_fold(now_micros, |least, at| Some(least.min(at?))),
+        };
+        self.sources.iter().map(of_source).try_fold(now_micros, |least, at| Some(least.min(at?)))
+    }
+
     pub fn id(&self, source: usize) -> ObjectId {
         self.sources[source].id
     }

@@ -175,13 +175,14 @@ async fn state_that_no_manifest_names_is_swept_when_it_is_old() {
     let mut house = House::open().await;
     let (job, object) = (JobId::new(), |name: &str| StateObject { name: name.to_string(), parts: vec![] });
     let manifests = Manifests::new(house.services.lake.clone(), house.services.clock.clone(), job);
-    let before = ShownBefore { objects: vec![object("shown")], bases: Bases::new() };
+    let before = ShownBefore { objects: vec![object("shown")], bases: Bases::new(), complete_micros: None };
     let state = SavedState {
         fingerprint: String::new(),
         now_micros: 0,
         objects: vec![object("needed")],
         has_begun: true,
         bases: Bases::new(),
+        complete_micros: None,
         before: Some(before),
     };
     let retired = vec![Retired { name: "retired".to_string(), at_micros: 0, epoch: Epoch(1) }];

@@ -12,6 +12,7 @@ mod seen;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use parking_lot::Mutex;
@@ -54,6 +55,8 @@ struct Shown {
     /// By the view whose job asks: where it wants this one to commit.
     asked: BTreeMap<ObjectId, Meeting>,
     is_populated: bool,
+    /// What came into the inputs before this moment is in the newest version. Moves on also while nothing comes.
+    complete_micros: Option<i64>,
     /// What was saved is being read, to be shown.
     is_loading: bool,
     /// From which epochs of other views the job goes on after a stop.
@@ -80,6 +83,8 @@ pub struct Version {
     written: u64,
     /// What it was computed from.
     pub seen: Seen,
+    /// What came into the view's inputs before this moment is in it, as far as was known when it was made.
+    complete_micros: Option<i64>,
 }
 
 /// Which tick it was, of which run of the job. Later ticks are greater, also across runs.
@@ -93,8 +98,6 @@ pub struct Stamp {
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
     pub sizes: Vec<StateSize>,
-    /// Since when there is input that was not worked on. `None`: there is none.
-    pub behind_since_micros: Option<i64>,
 }
 
 impl Views {
@@ -224,6 +227,7 @@ impl Published {
         }
         shown.run += 1;
         let version = Arc::new(Version { stamp: Stamp { run: shown.run, tick: 0 }, ..last.version.as_ref().clone() });
+        shown.complete_micros = version.complete_micros;
         shown.versions = [version.clone()].into();
         shown.keep(Boundary { epoch: last.epoch, version });
         drop(shown);
@@ -233,6 +237,7 @@ impl Published {
     pub fn publish(&self, version: Arc<Version>) {
         let mut shown = self.shown.lock();
         // What another run showed and did not commit may never have been.
+        shown.complete_micros = version.complete_micros;
         shown.versions.retain(|earlier| earlier.stamp.run == version.stamp.run);
         shown.versions.push_back(version.clone());
         while shown.versions.len() > VERSIONS_KEPT || shown.versions.front().is_some_and(|oldest| version.shares_little_with(oldest)) {
@@ -257,8 +262,25 @@ impl Published {
         self.shown.lock().progress.sizes = sizes;
     }
 
-    pub fn set_behind(&self, since_micros: Option<i64>) {
-        self.shown.lock().progress.behind_since_micros = since_micros;
+    /// Nothing came before this moment that the newest version does not have.
+    pub fn confirm(&self, complete_micros: Option<i64>) {
+        let mut shown = self.shown.lock();
+        shown.complete_micros = complete_micros.or(shown.complete_micros);
+    }
+
+    /// Before which moment everything that came into the view's inputs is in this version, if it is known: what a reader of it sees is so old.
+    pub fn complete_micros(&self, version: &Version) -> Option<i64> {
+        let shown = self.shown.lock();
+        match shown.versions.back().is_some_and(|newest| newest.stamp == version.stamp) {
+            true => shown.complete_micros,
+            false => version.complete_micros,
+        }
+    }
+
+    /// How old what a reader of this version sees is, from when it came into the view's inputs, if it is known.
+    pub fn age(&self, version: &Version, now_micros: i64) -> Option<Duration> {
+        let complete_micros = self.complete_micros(version)?;
+        Some(Duration::from_micros(now_micros.saturating_sub(complete_micros).max(0) as u64))
     }
 
     fn tell(&self) {
@@ -281,12 +303,25 @@ impl Shown {
 impl Version {
     pub fn new(stamp: Stamp, answer: &Answer, seen: Seen) -> Version {
         let rows = answer.count().max(0) as u64;
-        Version { stamp, schema: answer.schema().clone(), chunks: answer.chunks(), rows, written: answer.written(), seen }
+        Version {
+            stamp,
+            schema: answer.schema().clone(),
+            chunks: answer.chunks(),
+            rows,
+            written: answer.written(),
+            seen,
+            complete_micros: None,
+        }
+    }
+
+    /// The same, of which it is known that it has whatever came before this moment.
+    pub fn complete_to(self, complete_micros: Option<i64>) -> Version {
+        Version { complete_micros, ..self }
     }
 
     /// Before anything was there.
     pub fn empty(schema: SchemaRef) -> Version {
-        Version { stamp: Stamp::default(), schema, chunks: vec![], rows: 0, written: 0, seen: Seen::default() }
+        Version { stamp: Stamp::default(), schema, chunks: vec![], rows: 0, written: 0, seen: Seen::default(), complete_micros: None }
     }
 
     /// Whether so much was written since an older version that it takes as much memory again to keep that one, with what it was computed from.

@@ -7,7 +7,6 @@ use super::super::QueryServices;
 use super::{SystemTable, bigint, bigint_or_null, text, text_or_null, time, time_or_null};
 use crate::catalog::{Definition, Emit, ObjectKind};
 use crate::error::Result;
-use crate::flow::job::JobState;
 use crate::model::SqlType;
 
 pub struct Views;
@@ -46,6 +45,7 @@ impl SystemTable for Views {
             let status = statuses.iter().find(|(id, ..)| *id == object.id).map(|(.., status)| status);
             let published = services.flow.views.get(object.id);
             let (newest, progress) = (published.newest(), published.progress());
+            let age = newest.as_ref().and_then(|version| published.age(version, services.flow.clock.now_micros()));
             let inputs = view.inputs.iter().filter_map(|input| catalog.get(input.relation));
             let emit = match view.emit {
                 Emit::OnChange => "on change",
@@ -62,11 +62,7 @@ impl SystemTable for Views {
                 bigint(progress.sizes.iter().map(|size| size.bytes as u64).sum()),
                 bigint_or_null(newest.as_ref().map(|version| version.stamp.tick)),
                 bigint_or_null(status.map(|status| status.epoch.0)),
-                ScalarValue::Float64(status.filter(|status| status.state == JobState::Running).map(|status| {
-                    let behind_micros = progress.behind_since_micros.map_or(0, |since| services.flow.clock.now_micros() - since);
-                    let lag = status.inputs.iter().filter_map(|input| input.behind.milliseconds).max().unwrap_or(0);
-                    behind_micros.max(0) as f64 / 1e6 + lag as f64 / 1e3
-                })),
+                ScalarValue::Float64(age.map(|age| age.as_secs_f64())),
                 text_or_null(status.and_then(|status| status.error.clone())),
                 time(object.created_at),
                 text(&object.sql),

@@ -77,7 +77,7 @@ impl Rewriting {
     /// Runs the query for rows and writes the files that they are in anew.
     pub async fn run(mut self, plan: LogicalPlan, repeated: Repeated) -> Result<Prepared> {
         let state = &self.target.state;
-        let plan = view::pin(plan).await?;
+        let plan = view::pin(plan, self.target.max_staleness).await?;
         let rows = execute_stream(state.create_physical_plan(&plan).await?, state.task_ctx())?;
         let mut found = Found::new(rows, repeated);
         match self.rewrite(&mut found).await {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use datafusion::catalog::{
@@ -31,6 +32,7 @@ pub struct Target {
     pub table: Arc<Table>,
     pub rows: Arc<AddressedTable>,
     pub state: SessionState,
+    pub max_staleness: Option<Duration>,
     catalog: Catalog,
 }
 
@@ -57,7 +59,13 @@ impl Target {
         let rows = Arc::new(AddressedTable::new(table.clone(), snapshot.clone())?);
         let as_it_is = Arc::new(LakeTable::new(table.clone(), snapshot));
         let state = pinned(&session.state, object.name.as_str(), as_it_is, rows.clone())?;
-        Ok(Target { table: table.clone(), rows, state, catalog: session.services.flow.catalog.clone() })
+        Ok(Target {
+            table: table.clone(),
+            rows,
+            state,
+            max_staleness: session.max_staleness(),
+            catalog: session.services.flow.catalog.clone(),
+        })
     }
 
     pub fn snapshot(&self) -> &Arc<Snapshot> {

@@ -99,7 +99,7 @@ pub async fn write(session: &Session, object: &Object, table: &TableDef, rows: L
         target_file_bytes: table.target_file_bytes,
         columns: None,
     };
-    let mut rows = query::run::run(session.state.clone(), rows, &session.services.query.compute).await?;
+    let mut rows = query::run::run(session.state.clone(), rows, session.max_staleness(), &session.services.query.compute).await?;
     let mut target = Target::open(spec).await?;
     let count = match fill(&mut target, &mut rows).await {
         Ok(count) => count,

@@ -19,13 +19,17 @@ pub async fn run(session: &Session, prepared: &Prepared, query: &Query, paramete
         prepared.renew_look_up(&plan);
     }
     let plan = bind(plan, parameters)?;
-    let rows = query::run::run(session.state.clone(), plan, &session.services.query.compute).await?;
+    let rows = query::run::run(session.state.clone(), plan, session.max_staleness(), &session.services.query.compute).await?;
     Ok(Outcome::Rows { schema: result_names::rename(query, &rows.schema()), rows, tag: "SELECT" })
 }
 
 /// What is found by key alone. `None` where it takes a plan.
 pub fn look_up(session: &Session, prepared: &Prepared, look_up: &LookUp, parameters: &[ScalarValue]) -> Result<Option<Outcome>> {
     let Some(schema) = &prepared.columns else { return Ok(None) };
+    // The planner's way waits.
+    if session.max_staleness().is_some_and(|limit| !look_up.is_fresh(limit, session.services.flow.clock.now_micros())) {
+        return Ok(None);
+    }
     let found = look_up.run(&session.services.flow.catalog.snapshot(), parameters)?;
     Ok(found.map(|rows| one_batch(schema.clone(), rows)))
 }

@@ -33,7 +33,7 @@ pub async fn list(session: &Session, show: Show) -> Result<Outcome> {
         return secrets(session);
     }
     let plan = list_plan(session, show).await?;
-    let rows = query::run::run(session.state.clone(), plan, &session.services.query.compute).await?;
+    let rows = query::run::run(session.state.clone(), plan, None, &session.services.query.compute).await?;
     Ok(Outcome::Rows { schema: rows.schema(), rows, tag: "SHOW" })
 }
 

@@ -56,7 +56,7 @@ impl<'a> Job<'a> {
             meeting: Meeting::new(),
             is_flushing: false,
             stops_at: None,
-            behind_since_micros: None,
+            complete_micros: None,
             sized_at: Instant::now(),
         };
         job.inputs.mark_kept().await?;
@@ -83,6 +83,7 @@ impl<'a> Job<'a> {
     /// Nothing was computed yet: the answer is what the last epoch has, and so had the one before it, which was found.
     fn show_restored(&mut self) {
         if self.kept.has_begun() && self.showing == Showing::AtOnce {
+            self.complete_micros = self.kept.complete_micros();
             self.publish();
             if let (Some(version), Some(found)) = (self.published.newest(), self.epoch.committed().0.checked_sub(1)) {
                 self.published.committed(Epoch(found), version);

@@ -166,6 +166,17 @@ impl ViewInputs {
         self.kept.0.iter().zip(taken.changes).map(|(reading, changes)| Changes::concat(&reading.schema, &changes)).collect()
     }
 
+    /// Before which moment everything that has come into the inputs is in, as far as it is known: records in sources, commits in tables.
+    pub fn complete_micros(&mut self, now_micros: i64) -> Option<i64> {
+        let of_kept = |reading: &mut Reading| match &mut reading.from {
+            From::Source { .. } => Some(now_micros),
+            From::Table(table) => table.complete_micros(),
+            From::View(upstream) => upstream.complete_micros(),
+        };
+        let of_sources = self.sources.complete_micros(now_micros)?;
+        self.kept.0.iter_mut().map(of_kept).try_fold(of_sources, |least, at| Some(least.min(at?)))
+    }
+
     /// All that was seen.
     pub fn seen(&self) -> Seen {
         let mut bases: Bases = self.sources.positions().into_iter().map(|(id, positions)| (id, Base::Source(positions))).collect();
@@ -211,18 +222,14 @@ impl ViewInputs {
     }
 
     /// Looks whether other writers have committed to the tables. That the store does not answer is told when it matters.
-    pub async fn poll(&mut self) {
+    pub async fn poll(&mut self, now_micros: i64) {
         for reading in &mut self.kept.0 {
             if let From::Table(table) = &mut reading.from
-                && let Err(error) = table.poll().await
+                && let Err(error) = table.poll(now_micros).await
             {
                 tracing::debug!(?error, table = table.name.as_str(), "the table could not be looked at; this is tried again");
             }
         }
-    }
-
-    pub fn has_tables(&self) -> bool {
-        self.kept.0.iter().any(|reading| matches!(reading.from, From::Table(_)))
     }
 
     pub fn positions(&self) -> BTreeMap<ObjectId, Positions> {

@@ -30,6 +30,8 @@ pub struct Kept {
     has_begun: bool,
     /// What the saved state was computed from.
     bases: Bases,
+    /// What came into the inputs before this moment is in the saved answer.
+    complete_micros: Option<i64>,
     /// What readers are shown while this is computed anew.
     before: Option<ShownBefore>,
 }
@@ -63,6 +65,7 @@ impl Kept {
             now_micros: 0,
             has_begun: false,
             bases: Bases::new(),
+            complete_micros: None,
             before: None,
         })
     }
@@ -115,6 +118,7 @@ impl Kept {
         self.dataflow.resume();
         self.now_micros = saved.now_micros;
         self.bases = saved.bases;
+        self.complete_micros = saved.complete_micros;
         self.has_begun = true;
         Ok(())
     }
@@ -127,7 +131,7 @@ impl Kept {
             Some(before) => (before, saved.objects),
             None => {
                 let (objects, over) = saved::only(ANSWER, saved.objects);
-                (ShownBefore { objects, bases: saved.bases }, over)
+                (ShownBefore { objects, bases: saved.bases, complete_micros: saved.complete_micros }, over)
             }
         };
         retired.extend(over.into_iter().map(|object| saved::retire(object, epoch, now_micros)));
@@ -160,14 +164,15 @@ impl Kept {
         Ok(changes)
     }
 
-    /// Writes what changed since the last epoch. `seen`: what it was computed from.
-    pub async fn save(&mut self, epoch: Epoch, seen: &Seen, now_micros: i64) -> Result<()> {
+    /// Writes what changed since the last epoch. `seen`: what it was computed from; `complete_micros`: since when it may lack something.
+    pub async fn save(&mut self, epoch: Epoch, seen: &Seen, complete_micros: Option<i64>, now_micros: i64) -> Result<()> {
         let mut states = self.dataflow.states();
         if let Some(answer) = &mut self.answer {
             states.push((ANSWER.to_string(), answer.state()));
         }
         self.store.write(epoch, states, now_micros).await?;
         self.bases = seen.bases.clone();
+        self.complete_micros = complete_micros;
         crash_point(fault::VIEW_STATE_WRITTEN);
         Ok(())
     }
@@ -180,9 +185,15 @@ impl Kept {
             objects: self.store.objects().to_vec(),
             has_begun: self.has_begun,
             bases: self.bases.clone(),
+            complete_micros: self.complete_micros,
             before: self.before.clone(),
         };
         ((self.has_begun || self.before.is_some()).then_some(state), self.store.retired().to_vec())
+    }
+
+    /// Since when the saved answer may lack something.
+    pub fn complete_micros(&self) -> Option<i64> {
+        self.complete_micros
     }
 
     /// Removes what was saved since the last epoch.

@@ -190,8 +190,8 @@ struct Job<'a> {
     is_flushing: bool,
     /// Until when the job, which was told to stop, tries to commit what it has.
     stops_at: Option<Instant>,
-    /// Since when there is input that was not worked on.
-    behind_since_micros: Option<i64>,
+    /// What came into the inputs before this moment is in what the last whole tick made.
+    complete_micros: Option<i64>,
     /// When it was told how large the state is.
     sized_at: Instant,
 }
@@ -205,7 +205,6 @@ impl Job<'_> {
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         }
         let wake = self.inputs.sources.wake();
-        let has_tables = self.inputs.has_tables();
         let follows_the_clock = self.kept.follows_the_clock();
         let published = self.published.clone();
         if standing.has_waiting() {
@@ -244,7 +243,10 @@ impl Job<'_> {
                 }
                 // Before what may be ready all the time.
                 _ = clock.tick(), if follows_the_clock => self.tick_on_time().await?,
-                _ = polling.tick(), if has_tables => self.inputs.poll().await,
+                _ = polling.tick() => {
+                    self.inputs.poll(self.services.clock.now_micros()).await;
+                    self.confirm();
+                }
                 () = wake.notified() => self.is_awake = true,
                 () = self.inputs.kept.changed() => self.is_awake = true,
                 () = sleep_until(self.next_tick), if self.is_awake => {}

@@ -38,7 +38,7 @@ pub async fn show_saved(spec: &JobSpec, services: &FlowServices) -> Result<()> {
     }
     let published = services.views.get(spec.object);
     let seen = Seen::of(state.shown_bases().clone(), views);
-    let version = Arc::new(Version::new(published.begin_run(), &answer, seen));
+    let version = Arc::new(Version::new(published.begin_run(), &answer, seen).complete_to(state.shown_complete_micros()));
     published.publish(version.clone());
     published.committed(manifest.epoch, version);
     published.populated();

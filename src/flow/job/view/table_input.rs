@@ -29,6 +29,9 @@ pub struct TableInput {
     /// The version that is being gone to.
     goal: Option<i64>,
     mark: Option<i64>,
+    /// When it was last looked what others have committed, and the newest such moment at which all of it was in.
+    looked_micros: Option<i64>,
+    complete_micros: Option<i64>,
     pub versions: watch::Receiver<Option<i64>>,
 }
 
@@ -45,7 +48,20 @@ impl TableInput {
     /// From the first version on.
     pub fn new(name: Name, table: Arc<Table>, schema: SchemaRef, state: SessionState) -> TableInput {
         let versions = table.versions();
-        TableInput { name, table, schema, state, position: None, id: None, open: None, goal: None, mark: None, versions }
+        TableInput {
+            name,
+            table,
+            schema,
+            state,
+            position: None,
+            id: None,
+            open: None,
+            goal: None,
+            mark: None,
+            looked_micros: None,
+            complete_micros: None,
+            versions,
+        }
     }
 
     /// Goes on after version `position`, of the table that has this id, if it is known.
@@ -62,9 +78,19 @@ impl TableInput {
     }
 
     /// Looks whether others have committed to the table.
-    pub async fn poll(&mut self) -> Result<()> {
+    pub async fn poll(&mut self, now_micros: i64) -> Result<()> {
         self.table.refresh_head_within(POLL_INTERVAL).await?;
+        // Somebody else may have looked shortly before.
+        self.looked_micros = Some(now_micros - POLL_INTERVAL.num_microseconds().unwrap_or_default());
         Ok(())
+    }
+
+    /// Before which moment everything that was committed to the table is in.
+    pub fn complete_micros(&mut self) -> Option<i64> {
+        if self.position >= self.newest() {
+            self.complete_micros = self.looked_micros;
+        }
+        self.complete_micros
     }
 
     /// Asks to be told when all that the table holds now is in.

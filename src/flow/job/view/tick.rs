@@ -31,7 +31,6 @@ impl Job<'_> {
         self.inputs.take(&mut taken).await.inspect_err(|error| self.is_input_outdated = error.kind() == Kind::State)?;
         let is_first = !self.kept.has_begun() && course != Course::Nowhere;
         self.is_awake = self.inputs.are_underway() || !taken.has_room() || self.inputs.has_more(&limit);
-        self.tell_behind();
         // A partition that has come to its end holds the watermark no more, also if it brings no rows.
         let closes_windows = self.advance_watermarks();
         if of_sources || course == Course::Underway || closes_windows || is_first {
@@ -40,6 +39,7 @@ impl Job<'_> {
                 self.next_tick = Instant::now();
             }
         }
+        self.confirm();
         Ok(())
     }
 
@@ -57,12 +57,19 @@ impl Job<'_> {
         }
     }
 
-    fn tell_behind(&mut self) {
-        self.behind_since_micros = match self.is_awake {
-            true => self.behind_since_micros.or_else(|| Some(self.services.clock.now_micros())),
-            false => None,
-        };
-        self.published.set_behind(self.behind_since_micros);
+    /// Where it cannot be known, what was known stands.
+    fn look_how_complete(&mut self) {
+        self.complete_micros = self.inputs.complete_micros(self.services.clock.now_micros()).or(self.complete_micros);
+    }
+
+    /// Tells up to when nothing is missing from what is shown: all that was taken from the inputs is in it.
+    pub(super) fn confirm(&mut self) {
+        if self.has_ready_inputs && self.kept.has_begun() && !self.inputs.are_underway() {
+            self.look_how_complete();
+            if self.showing == Showing::AtOnce {
+                self.published.confirm(self.complete_micros);
+            }
+        }
     }
 
     /// Whether any has moved.
@@ -148,6 +155,7 @@ impl Job<'_> {
         }
         if !self.inputs.are_underway() {
             self.seen = self.inputs.seen();
+            self.look_how_complete();
             self.publish();
             crash_point(fault::VIEW_TICK_PUBLISHED);
         }
@@ -157,7 +165,8 @@ impl Job<'_> {
     pub(super) fn publish(&mut self) {
         if let (Showing::AtOnce, Some(answer)) = (self.showing, &self.kept.answer) {
             self.stamp.tick += 1;
-            self.published.publish(Arc::new(Version::new(self.stamp, answer, self.seen.clone())));
+            let version = Version::new(self.stamp, answer, self.seen.clone()).complete_to(self.complete_micros);
+            self.published.publish(Arc::new(version));
         }
     }
 }

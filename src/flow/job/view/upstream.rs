@@ -106,6 +106,11 @@ impl Upstream {
         Ok(())
     }
 
+    /// Before which moment everything that came into the view's inputs is in what was seen of it.
+    pub fn complete_micros(&self) -> Option<i64> {
+        self.published.complete_micros(self.included.as_ref()?)
+    }
+
     /// The epoch that ended with what was seen, if one did.
     pub fn boundary(&self) -> Option<Epoch> {
         let included = self.included.as_ref()?;
@@ -130,12 +135,14 @@ impl Upstream {
         };
         let mut answer = Answer::new(self.schema.clone())?;
         let mut bases = Default::default();
+        let mut complete_micros = None;
         if let Some(state) = &manifest.state {
             saved::read_answer(&services.lake, self.job, state, &mut answer).await?;
             bases = state.shown_bases().clone();
+            complete_micros = state.shown_complete_micros();
         }
         // Before whatever the view has published since the server started.
         let stamp = Stamp { run: 0, tick: epoch.0 };
-        Ok(Arc::new(Version::new(stamp, &answer, Seen::of(bases, []))))
+        Ok(Arc::new(Version::new(stamp, &answer, Seen::of(bases, [])).complete_to(complete_micros)))
     }
 }
