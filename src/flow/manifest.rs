@@ -78,6 +78,9 @@ pub struct SavedState {
     /// What came into the view's inputs before this moment is in the answer, as far as it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete_micros: Option<i64>,
+    /// When that answer was shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_micros: Option<i64>,
     /// While a view is computed anew: what readers are shown until it has caught up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<ShownBefore>,

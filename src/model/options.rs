@@ -222,6 +222,14 @@ impl Options {
         })
     }
 
+    /// A time as ISO 8601, or as PostgreSQL writes it.
+    pub fn take_time(&mut self, key: &'static str) -> Result<Option<DateTime<Utc>>> {
+        let Some(text) = self.take_text(key)? else { return Ok(None) };
+        let time = DateTime::parse_from_rfc3339(text.trim()).or_else(|_| DateTime::parse_from_str(text.trim(), "%Y-%m-%d %H:%M:%S%.f%#z"));
+        time.map(|time| Some(time.with_timezone(&Utc)))
+            .map_err(|_| self.error(key, format!("option \"{key}\" is a time like '2026-01-01 00:00:00.25+00', not '{text}'")))
+    }
+
     /// To be called after the last take: an option that nobody took is an error, never ignored.
     pub fn finish(self, owner: &str) -> Result<()> {
         let Some(unknown) = self.entries.keys().find(|key| !self.taken.contains(*key)) else { return Ok(()) };

@@ -7,6 +7,7 @@ pub mod peek;
 pub mod pg_catalog;
 pub mod relations;
 pub mod run;
+pub mod subscription;
 pub mod system;
 pub mod view;
 mod view_keys;

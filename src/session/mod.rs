@@ -5,6 +5,7 @@
 //! is stored, and are durable before they are answered.
 
 mod change;
+mod cursors;
 mod job_settings;
 mod outcome;
 mod prepare;
@@ -23,20 +24,22 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::datatypes::SchemaRef;
 use datafusion::execution::SessionState;
 use datafusion::scalar::ScalarValue;
 use parking_lot::Mutex;
 
 use crate::error::{Error, Result, SqlState};
-use crate::model::SqlType;
+use crate::model::{Name, SqlType};
 use crate::sql;
 
 pub use crate::sql::StatementText;
-pub use outcome::{Forgotten, Notice, Outcome};
+pub use outcome::{ENDLESS, Forgotten, Notice, Outcome};
 pub use prepare::Prepared;
 pub use services::Services;
 pub use transaction::TransactionStatus;
 
+use cursors::Cursors;
 use templates::Templates;
 use transaction::Transaction;
 use variables::Variables;
@@ -49,6 +52,7 @@ pub struct Session {
     transaction: Mutex<Transaction>,
     notices: Mutex<Vec<Notice>>,
     templates: Templates,
+    cursors: Cursors,
 }
 
 impl Session {
@@ -68,6 +72,7 @@ impl Session {
             transaction: Mutex::default(),
             notices: Mutex::default(),
             templates: Templates::default(),
+            cursors: Cursors::default(),
         })
     }
 
@@ -92,6 +97,11 @@ impl Session {
     pub async fn execute(&self, prepared: &Prepared, parameters: Vec<ScalarValue>) -> Result<Outcome> {
         self.transaction.lock().check(prepared.statement())?;
         run::run(self, prepared, parameters).await
+    }
+
+    /// The columns of a cursor, which clients may ask for as those of a portal of its name. `None`: there is none.
+    pub fn cursor_columns(&self, name: &str) -> Option<SchemaRef> {
+        self.cursors.schema(&Name::new(name).ok()?).ok()
     }
 
     /// What came up since the last call, as far as `client_min_messages` lets it through.

@@ -3,6 +3,9 @@
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
 
+/// The tag of rows that come without end.
+pub const ENDLESS: &str = "SUBSCRIBE";
+
 pub enum Outcome {
     /// Rows as they come. The number of rows is appended to the tag.
     Rows { schema: SchemaRef, rows: SendableRecordBatchStream, tag: &'static str },

@@ -75,6 +75,15 @@ pub async fn prepare(session: &Session, text: &str, given: &[Option<SqlType>]) -
         }
         Statement::Delete(delete) => changed(session, &delete.table, &|_| run::delete::wanted(delete), &parsed.text, given).await?,
         Statement::Merge(merge) => changed(session, &merge.table, &|schema| run::merge::wanted(merge, schema), &parsed.text, given).await?,
+        Statement::Subscribe(subscribe) => {
+            let (plan, columns) = run::subscribe::prepare(session, subscribe, &parsed.text).await?;
+            (parameter_types(&plan, given, &cast_parameters(&subscribe.rows_query()?))?, Some(columns))
+        }
+        Statement::Declare(declare) => {
+            let plan = run::cursor::plan(session, declare, &parsed.text).await?;
+            (parameter_types(&plan, given, &cast_parameters(&declare.rows_query()?))?, None)
+        }
+        Statement::Fetch(fetch) => (vec![], Some(run::cursor::columns(session, fetch)?)),
         Statement::Explain(_) => (vec![], Some(text_columns(&["QUERY PLAN"]))),
         other => (vec![], run::show::columns(session, other).await?),
     };

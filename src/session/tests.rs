@@ -1,5 +1,9 @@
 //! Look-ups by key answer what the planner would, and know what they must leave to it.
 
+mod subscribing;
+
+use std::time::Duration;
+
 use arrow::util::pretty::pretty_format_batches;
 use datafusion::scalar::ScalarValue;
 use futures::TryStreamExt;
@@ -12,16 +16,25 @@ use crate::error::Result;
 
 struct Server {
     session: Session,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Server {
     async fn start() -> Server {
-        let folder = tempfile::tempdir().unwrap();
+        Server::start_in(tempfile::tempdir().unwrap()).await
+    }
+
+    /// Stops it in order and starts it again.
+    async fn restart(self) -> Server {
+        self.session.services.shut_down(Duration::from_secs(600)).await;
+        Server::start_in(self.folder).await
+    }
+
+    async fn start_in(folder: tempfile::TempDir) -> Server {
         let settings = Settings { data_dir: Some(folder.path().to_path_buf()), ..Settings::default() };
         let here = Handle::current();
         let services = Services::start(settings.resolve().unwrap(), Clock::wall(), here.clone(), here).await.unwrap();
-        Server { session: Session::new(services, "lakewire", "lakewire").unwrap(), _folder: folder }
+        Server { session: Session::new(services, "lakewire", "lakewire").unwrap(), folder }
     }
 
     async fn sql(&self, text: &str) {

@@ -26,6 +26,10 @@ pub enum Statement {
     Describe(Describe),
     DescribeSource(DescribeSource),
     Explain(Explain),
+    Declare(Box<Declare>),
+    Fetch(Fetch),
+    Close(Close),
+    Subscribe(Box<Subscribe>),
     Flush,
     Insert(Box<Insert>),
     Update(Box<Update>),
@@ -47,7 +51,7 @@ pub enum Statement {
 type Read = fn(&mut Reader) -> Result<Statement>;
 
 /// The words a statement begins with, and who reads it from there. Where two match, the earlier counts.
-const STATEMENTS: [(&[&str], Read); 42] = [
+const STATEMENTS: [(&[&str], Read); 46] = [
     (&["SELECT"], query),
     (&["WITH"], query),
     (&["VALUES"], query),
@@ -78,6 +82,10 @@ const STATEMENTS: [(&[&str], Read); 42] = [
     (&["SHOW"], show_list_or_variable),
     (&["DESCRIBE"], describe_relation_or_source),
     (&["DESC"], describe_relation_or_source),
+    (&["SUBSCRIBE"], |r| subscribe::parse(r).map(|subscribe| Statement::Subscribe(Box::new(subscribe)))),
+    (&["DECLARE"], cursor::declare),
+    (&["FETCH"], cursor::fetch),
+    (&["CLOSE"], cursor::close),
     (&["EXPLAIN"], |r| explain::parse(r).map(Statement::Explain)),
     (&["FLUSH"], |r| r.expect(&["FLUSH"]).map(|()| Statement::Flush)),
     (&["SET"], |r| set::parse(r).map(Statement::Set)),

@@ -4,19 +4,15 @@ use super::reader::Reader;
 use crate::error::{Error, Result};
 
 /// In the language, not in this version.
-const NOT_YET: [&[&str]; 14] = [
+const NOT_YET: [&[&str]; 10] = [
     &["CREATE", "SINK"],
     &["ALTER", "SINK"],
     &["DROP", "SINK"],
     &["ALTER", "SOURCE"],
-    &["SUBSCRIBE"],
     &["COPY"],
     &["COMMENT"],
     &["PREPARE"],
     &["EXECUTE"],
-    &["DECLARE"],
-    &["FETCH"],
-    &["CLOSE"],
     &["GRANT"],
     &["REVOKE"],
 ];

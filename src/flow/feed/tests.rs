@@ -121,6 +121,7 @@ async fn feed_within(budget: Arc<ReaderBudget>, seed: u64, folder: &std::path::P
         name: name.clone(),
         source: Arc::new(Numbers { seed }),
         tally: Arc::new(Tally::new(object.id, catalog.clone(), clock.clone())),
+        clock: clock.clone(),
         columns: Arc::new(Columns::new(object.id, name, columns, catalog, EventLog::new(clock))),
         mode: SchemaMode::Evolve,
         flatten: false,

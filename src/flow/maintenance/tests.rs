@@ -183,6 +183,7 @@ async fn state_that_no_manifest_names_is_swept_when_it_is_old() {
         has_begun: true,
         bases: Bases::new(),
         complete_micros: None,
+        time_micros: None,
         before: Some(before),
     };
     let retired = vec![Retired { name: "retired".to_string(), at_micros: 0, epoch: Epoch(1) }];

@@ -83,6 +83,8 @@ pub struct Version {
     written: u64,
     /// What it was computed from.
     pub seen: Seen,
+    /// When it was shown, in microseconds: what a subscription calls `_time`. Later versions have later times.
+    pub time_micros: i64,
     /// What came into the view's inputs before this moment is in it, as far as was known when it was made.
     complete_micros: Option<i64>,
 }
@@ -135,6 +137,23 @@ impl Published {
     /// The newest versions, the oldest first.
     pub fn versions(&self) -> Vec<Arc<Version>> {
         self.shown.lock().versions.iter().cloned().collect()
+    }
+
+    /// What a reader has seen who was given all that was shown up to this time, if it is kept.
+    ///
+    /// Between two versions of one run nothing was shown. What was shown after a version that is committed may have been lost since.
+    pub fn version_at(&self, time_micros: i64) -> Option<Arc<Version>> {
+        let shown = self.shown.lock();
+        let is_then = |version: &&Arc<Version>| version.time_micros == time_micros;
+        let committed = || shown.boundaries.iter().map(|boundary| &boundary.version).find(is_then);
+        let behind = shown.versions.partition_point(|version| version.time_micros <= time_micros);
+        let between = (behind < shown.versions.len()).then(|| behind.checked_sub(1).map(|last| &shown.versions[last])).flatten();
+        shown.versions.iter().find(is_then).or(between).or_else(committed).cloned()
+    }
+
+    /// The time of the next version, `now_micros` or a little later.
+    pub fn next_time(&self, now_micros: i64) -> i64 {
+        self.shown.lock().versions.back().map_or(now_micros, |newest| now_micros.max(newest.time_micros + 1))
     }
 
     /// The newest version that is committed.
@@ -226,7 +245,9 @@ impl Published {
             return;
         }
         shown.run += 1;
-        let version = Arc::new(Version { stamp: Stamp { run: shown.run, tick: 0 }, ..last.version.as_ref().clone() });
+        let time_micros = shown.versions.back().map_or(last.version.time_micros, |newest| newest.time_micros + 1);
+        let stamp = Stamp { run: shown.run, tick: 0 };
+        let version = Arc::new(Version { stamp, time_micros, ..last.version.as_ref().clone() });
         shown.complete_micros = version.complete_micros;
         shown.versions = [version.clone()].into();
         shown.keep(Boundary { epoch: last.epoch, version });
@@ -310,8 +331,14 @@ impl Version {
             rows,
             written: answer.written(),
             seen,
+            time_micros: 0,
             complete_micros: None,
         }
+    }
+
+    /// The same, shown at this time.
+    pub fn shown_at(self, time_micros: i64) -> Version {
+        Version { time_micros, ..self }
     }
 
     /// The same, of which it is known that it has whatever came before this moment.
@@ -321,7 +348,16 @@ impl Version {
 
     /// Before anything was there.
     pub fn empty(schema: SchemaRef) -> Version {
-        Version { stamp: Stamp::default(), schema, chunks: vec![], rows: 0, written: 0, seen: Seen::default(), complete_micros: None }
+        Version {
+            stamp: Stamp::default(),
+            schema,
+            chunks: vec![],
+            rows: 0,
+            written: 0,
+            seen: Seen::default(),
+            time_micros: 0,
+            complete_micros: None,
+        }
     }
 
     /// Whether so much was written since an older version that it takes as much memory again to keep that one, with what it was computed from.

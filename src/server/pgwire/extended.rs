@@ -86,11 +86,18 @@ impl Connection {
                 let formats = vec![Format::Text; columns.map_or(0, |columns| columns.fields().len())];
                 self.put_description(&statement, &formats)
             }
-            Target::Portal(name) => {
-                let portal = self.portals.get(name)?;
-                let (statement, formats) = (portal.statement.clone(), portal.formats.clone());
-                self.put_description(&statement, &formats)
-            }
+            // A cursor is a portal too.
+            Target::Portal(name) => match (self.portals.get(name), self.session.cursor_columns(name)) {
+                (Ok(portal), _) => {
+                    let (statement, formats) = (portal.statement.clone(), portal.formats.clone());
+                    self.put_description(&statement, &formats)
+                }
+                (Err(_), Some(columns)) => {
+                    let formats = vec![Format::Text; columns.fields().len()];
+                    self.socket.put(row_description(&columns, &formats))
+                }
+                (Err(error), None) => Err(error.into()),
+            },
         }
     }
 

@@ -71,6 +71,15 @@ impl Interrupts {
         }
     }
 
+    /// The same for work that comes to no end by itself: it ends as soon as the server begins to stop.
+    pub async fn run_endless<T>(&self, socket: &mut Socket, work: impl Future<Output = Result<T>>) -> Result<T, Stop> {
+        tokio::select! {
+            biased;
+            () = self.stopping.begun.cancelled() => Err(Stop::Fatal(shutdown_error())),
+            result = self.run(socket, work) => result,
+        }
+    }
+
     /// Sends the socket's buffer, however slowly the client reads, in the middle of an answer.
     pub async fn flush(&self, socket: &mut Socket) -> Result<(), Stop> {
         tokio::select! {

@@ -6,6 +6,7 @@ use futures::StreamExt;
 use super::encode::{BatchEncoder, Format};
 use super::interrupt::{Interrupts, Stop};
 use super::socket::{OUTBOUND_BYTES_FLUSH, Socket};
+use crate::session::ENDLESS;
 
 /// The rows of a statement that are not sent yet. Dropping it stops the query.
 pub struct Rows {
@@ -49,7 +50,11 @@ impl Rows {
     /// The batch that has unsent rows, pulled if there is none. `None` at the end.
     async fn batch(&mut self, socket: &mut Socket, interrupts: &Interrupts) -> Result<Option<&mut BatchEncoder>, Stop> {
         while self.batch.as_ref().is_none_or(BatchEncoder::is_finished) {
-            let next = interrupts.run(socket, async { Ok(self.stream.next().await.transpose()?) }).await?;
+            let next = async { Ok(self.stream.next().await.transpose()?) };
+            let next = match self.tag {
+                ENDLESS => interrupts.run_endless(socket, next).await?,
+                _ => interrupts.run(socket, next).await?,
+            };
             match next {
                 Some(batch) => self.batch = Some(BatchEncoder::new(&batch, &self.formats)?),
                 None => {

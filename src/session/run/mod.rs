@@ -9,6 +9,7 @@ mod create_pipeline;
 mod create_secret;
 mod create_source;
 mod create_table;
+pub mod cursor;
 pub mod delete;
 mod describe;
 mod describe_source;
@@ -20,6 +21,7 @@ pub mod merge;
 pub mod query;
 mod set;
 pub mod show;
+pub mod subscribe;
 mod transaction;
 mod truncate;
 pub mod update;
@@ -54,6 +56,10 @@ pub async fn run(session: &Session, prepared: &Prepared, parameters: Vec<ScalarV
         Statement::ShowVariable(show) => show::variable(session, show),
         Statement::Describe(describe) => describe::run(session, describe).await,
         Statement::DescribeSource(describe) => describe_source::run(session, describe).await,
+        Statement::Subscribe(subscribe) => subscribe::run(session, subscribe, text, &parameters).await,
+        Statement::Declare(declare) => cursor::declare(session, declare, text, &parameters).await,
+        Statement::Fetch(fetch) => cursor::fetch(session, fetch),
+        Statement::Close(close) => cursor::close(session, close),
         Statement::Explain(explain) => explain::run(session, explain, text).await,
         Statement::Flush => flush::run(session).await,
         Statement::Set(set) => set::set(session, set),

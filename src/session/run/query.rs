@@ -2,6 +2,7 @@
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::scalar::ScalarValue;
 use sqlparser::ast::Query;
@@ -18,6 +19,11 @@ pub async fn run(session: &Session, prepared: &Prepared, query: &Query, paramete
     if prepared.look_up().is_some_and(|look_up| !look_up.stands(&session.services.flow.catalog.snapshot())) {
         prepared.renew_look_up(&plan);
     }
+    open(session, query, plan, parameters).await
+}
+
+/// Runs the plan of a query.
+pub async fn open(session: &Session, query: &Query, plan: LogicalPlan, parameters: &[ScalarValue]) -> Result<Outcome> {
     let plan = bind(plan, parameters)?;
     let rows = query::run::run(session.state.clone(), plan, session.max_staleness(), &session.services.query.compute).await?;
     Ok(Outcome::Rows { schema: result_names::rename(query, &rows.schema()), rows, tag: "SELECT" })

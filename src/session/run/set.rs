@@ -32,6 +32,7 @@ pub fn reset(session: &Session, reset: &Reset) -> Result<Outcome> {
 
 pub fn discard_all(session: &Session) -> Outcome {
     session.variables.lock().reset_all();
+    session.cursors.close_all();
     Outcome::Forget { tag: "DISCARD ALL", statements: Forgotten::All }
 }
 

@@ -13,6 +13,7 @@ pub fn begin(session: &Session, modes: &[TransactionMode]) -> Result<Outcome> {
 }
 
 pub fn commit(session: &Session) -> Outcome {
+    session.cursors.close_unheld();
     match session.transaction.lock().end() {
         TransactionStatus::InTransaction => Outcome::done("COMMIT"),
         TransactionStatus::Failed => Outcome::done("ROLLBACK"),
@@ -24,6 +25,7 @@ pub fn commit(session: &Session) -> Outcome {
 }
 
 pub fn rollback(session: &Session) -> Outcome {
+    session.cursors.close_unheld();
     if session.transaction.lock().end() == TransactionStatus::Idle {
         session.notice(Notice::warning("there is no transaction in progress"));
     }

@@ -83,8 +83,9 @@ impl<'a> Job<'a> {
     /// Nothing was computed yet: the answer is what the last epoch has, and so had the one before it, which was found.
     fn show_restored(&mut self) {
         if self.kept.has_begun() && self.showing == Showing::AtOnce {
-            self.complete_micros = self.kept.complete_micros();
-            self.publish();
+            let (complete_micros, time_micros) = self.kept.moments();
+            self.complete_micros = complete_micros;
+            self.publish_at(time_micros.unwrap_or_else(|| self.services.clock.now_micros()));
             if let (Some(version), Some(found)) = (self.published.newest(), self.epoch.committed().0.checked_sub(1)) {
                 self.published.committed(Epoch(found), version);
             }

@@ -85,7 +85,8 @@ impl Job<'_> {
 
     async fn commit(&mut self, boundaries: &BTreeMap<ObjectId, Epoch>) -> Result<()> {
         let begun = self.services.clock.now();
-        self.kept.save(self.epoch.number(), &self.seen, self.complete_micros, begun.timestamp_micros()).await?;
+        self.kept.set_moments(self.complete_micros, self.published.newest().map(|newest| newest.time_micros));
+        self.kept.save(self.epoch.number(), &self.seen, begun.timestamp_micros()).await?;
         let (state, retired) = self.kept.saved();
         let target = match &mut self.writer {
             Some(writer) => Some(writer.seal().await?),

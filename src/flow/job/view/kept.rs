@@ -32,6 +32,8 @@ pub struct Kept {
     bases: Bases,
     /// What came into the inputs before this moment is in the saved answer.
     complete_micros: Option<i64>,
+    /// When the saved answer was shown.
+    time_micros: Option<i64>,
     /// What readers are shown while this is computed anew.
     before: Option<ShownBefore>,
 }
@@ -66,6 +68,7 @@ impl Kept {
             has_begun: false,
             bases: Bases::new(),
             complete_micros: None,
+            time_micros: None,
             before: None,
         })
     }
@@ -119,6 +122,7 @@ impl Kept {
         self.now_micros = saved.now_micros;
         self.bases = saved.bases;
         self.complete_micros = saved.complete_micros;
+        self.time_micros = saved.time_micros;
         self.has_begun = true;
         Ok(())
     }
@@ -164,15 +168,14 @@ impl Kept {
         Ok(changes)
     }
 
-    /// Writes what changed since the last epoch. `seen`: what it was computed from; `complete_micros`: since when it may lack something.
-    pub async fn save(&mut self, epoch: Epoch, seen: &Seen, complete_micros: Option<i64>, now_micros: i64) -> Result<()> {
+    /// Writes what changed since the last epoch. `seen`: what it was computed from.
+    pub async fn save(&mut self, epoch: Epoch, seen: &Seen, now_micros: i64) -> Result<()> {
         let mut states = self.dataflow.states();
         if let Some(answer) = &mut self.answer {
             states.push((ANSWER.to_string(), answer.state()));
         }
         self.store.write(epoch, states, now_micros).await?;
         self.bases = seen.bases.clone();
-        self.complete_micros = complete_micros;
         crash_point(fault::VIEW_STATE_WRITTEN);
         Ok(())
     }
@@ -186,14 +189,20 @@ impl Kept {
             has_begun: self.has_begun,
             bases: self.bases.clone(),
             complete_micros: self.complete_micros,
+            time_micros: self.time_micros,
             before: self.before.clone(),
         };
         ((self.has_begun || self.before.is_some()).then_some(state), self.store.retired().to_vec())
     }
 
-    /// Since when the saved answer may lack something.
-    pub fn complete_micros(&self) -> Option<i64> {
-        self.complete_micros
+    /// Since when the answer that is saved may lack something, and when it was shown.
+    pub fn moments(&self) -> (Option<i64>, Option<i64>) {
+        (self.complete_micros, self.time_micros)
+    }
+
+    /// The same of the answer that is about to be saved.
+    pub fn set_moments(&mut self, complete_micros: Option<i64>, time_micros: Option<i64>) {
+        (self.complete_micros, self.time_micros) = (complete_micros, time_micros);
     }
 
     /// Removes what was saved since the last epoch.

@@ -38,7 +38,11 @@ pub async fn show_saved(spec: &JobSpec, services: &FlowServices) -> Result<()> {
     }
     let published = services.views.get(spec.object);
     let seen = Seen::of(state.shown_bases().clone(), views);
-    let version = Arc::new(Version::new(published.begin_run(), &answer, seen).complete_to(state.shown_complete_micros()));
+    let version = Arc::new(
+        Version::new(published.begin_run(), &answer, seen)
+            .complete_to(state.shown_complete_micros())
+            .shown_at(state.time_micros.filter(|_| state.before.is_none()).unwrap_or_else(|| services.clock.now_micros())),
+    );
     published.publish(version.clone());
     published.committed(manifest.epoch, version);
     published.populated();

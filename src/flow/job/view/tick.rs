@@ -163,9 +163,15 @@ impl Job<'_> {
     }
 
     pub(super) fn publish(&mut self) {
+        self.publish_at(self.services.clock.now_micros());
+    }
+
+    /// Versions have times that only grow.
+    pub(super) fn publish_at(&mut self, time_micros: i64) {
         if let (Showing::AtOnce, Some(answer)) = (self.showing, &self.kept.answer) {
             self.stamp.tick += 1;
             let version = Version::new(self.stamp, answer, self.seen.clone()).complete_to(self.complete_micros);
+            let version = version.shown_at(self.published.next_time(time_micros));
             self.published.publish(Arc::new(version));
         }
     }
