@@ -5,10 +5,12 @@
 //! is stored, and are durable before they are answered.
 
 mod change;
+mod ended_jobs;
 mod job_settings;
 mod outcome;
 mod prepare;
 mod renaming;
+mod replacing;
 mod run;
 mod services;
 mod table_folders;

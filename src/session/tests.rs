@@ -1,4 +1,4 @@
-//! Look-ups by key answer what the planner would, and know what they must leave to it.
+//! Look-ups by key, and views under new names. Look-ups answer what the planner would, and know what they must leave to it.
 
 use arrow::util::pretty::pretty_format_batches;
 use datafusion::scalar::ScalarValue;
@@ -10,18 +10,23 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::error::Result;
 
+mod replacing;
+
 struct Server {
     session: Session,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Server {
     async fn start() -> Server {
-        let folder = tempfile::tempdir().unwrap();
+        Server::start_in(tempfile::tempdir().unwrap()).await
+    }
+
+    async fn start_in(folder: tempfile::TempDir) -> Server {
         let settings = Settings { data_dir: Some(folder.path().to_path_buf()), ..Settings::default() };
         let here = Handle::current();
         let services = Services::start(settings.resolve().unwrap(), Clock::wall(), here.clone(), here).await.unwrap();
-        Server { session: Session::new(services, "lakewire", "lakewire").unwrap(), _folder: folder }
+        Server { session: Session::new(services, "lakewire", "lakewire").unwrap(), folder }
     }
 
     async fn sql(&self, text: &str) {
