@@ -263,7 +263,7 @@ impl Definition {
     pub fn replaces(&self) -> Option<ObjectId> {
         match self {
             Definition::View(view) => view.replaces,
-            _ => None,
+            Definition::Source(_) | Definition::Table(_) | Definition::Pipeline(_) | Definition::Secret(_) | Definition::Index(_) => None,
         }
     }
 

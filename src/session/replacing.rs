@@ -15,7 +15,6 @@ use std::sync::Arc;
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use super::ended_jobs::{bury, end_jobs};
-use super::run::create_materialized_view::columns;
 use super::run::to_the_end;
 use super::view_query::{self, Input, check_is_lasting};
 use super::{Notice, Services, Session};
@@ -124,7 +123,7 @@ async fn made_anew(session: &Session, former: &Object, built: &[Part]) -> Result
     let inputs = view_query::inputs_anew(session, definition, &replaced).await?;
     let query = sql::parse_query(&definition.query)?;
     let dataflow = view_query::plan(&query, &inputs, definition.emit, Delivery::Kept, &definition.query).await?;
-    let columns = columns(dataflow.schema())?;
+    let columns = view_query::columns(dataflow.schema())?;
     if columns != definition.columns {
         let (before, now) = (listed(&definition.columns), listed(&columns));
         return Err(Error::state(format!("its columns would be ({now}) and are ({before})")));

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use sqlparser::ast::{Expr, Query, Value, visit_expressions};
 
 use super::Session;
-use crate::catalog::{Definition, Emit, Object, ObjectKind, Snapshot, ViewDef, ViewInput};
+use crate::catalog::{Definition, Emit, Object, ObjectKind, Snapshot, ViewColumn, ViewDef, ViewInput};
 use crate::error::{Error, Result, SqlState};
 use crate::flow::engine::{Dataflow, Delivery, Relation, Watermark};
-use crate::model::{Name, ObjectId, column};
+use crate::model::{Name, ObjectId, SqlType, column};
 use crate::query::view;
 use crate::sql::{self, result_names};
 
@@ -71,6 +71,25 @@ pub async fn plan(query: &Query, inputs: &[Input], emit: Emit, delivery: Deliver
     let dataflow = planned.map_err(|error| sql::locate(explain(error, inputs), text))?;
     refuse_twins(dataflow.schema())?;
     Ok(dataflow)
+}
+
+/// The columns of a view with such a result.
+pub fn columns(schema: &Schema) -> Result<Vec<ViewColumn>> {
+    let fields = schema.fields();
+    if fields.is_empty() {
+        return Err(
+            Error::invalid(format!("{} must have at least one column", ObjectKind::View)).with_state(SqlState::INVALID_TABLE_DEFINITION)
+        );
+    }
+    Ok(fields.iter().map(|field| ViewColumn { name: field.name().clone(), data_type: column_type(field) }).collect())
+}
+
+/// row_number() and its like count in bigint, as in PostgreSQL.
+fn column_type(field: &Field) -> SqlType {
+    match field.data_type() {
+        DataType::UInt64 => SqlType::BigInt,
+        _ => SqlType::from_field(field),
+    }
 }
 
 impl Input {

@@ -1,16 +1,14 @@
 //! `CREATE [OR REPLACE] MATERIALIZED VIEW [IF NOT EXISTS] name [WITH (…)] AS SELECT … [EMIT ON WINDOW CLOSE]`
 
-use arrow::datatypes::{DataType, Field, Schema};
-
 use super::super::job_settings::{COMMIT_INTERVAL_DEFAULT, take_commit_interval};
 use super::super::view_query::{self, Input};
 use super::super::{Notice, Outcome, Services, Session, replacing};
 use super::to_the_end;
-use crate::catalog::{Change, Definition, DesiredState, Emit, Namespace, Object, ObjectKind, ViewColumn, ViewDef};
-use crate::error::{Error, Result, SqlState};
+use crate::catalog::{Change, Definition, DesiredState, Emit, Namespace, Object, ObjectKind, ViewDef};
+use crate::error::{Error, Result};
 use crate::flow::engine::{Dataflow, Delivery};
 use crate::model::options::Start;
-use crate::model::{JobId, ObjectId, SqlType};
+use crate::model::{JobId, ObjectId};
 use crate::sql::{CreateMaterializedView, metadata_columns};
 
 pub async fn run(session: &Session, create: &CreateMaterializedView, text: &str) -> Result<Outcome> {
@@ -79,7 +77,7 @@ async fn define(session: &Session, create: &CreateMaterializedView, text: &str) 
         job: JobId::new(),
         query: create.query_text.clone(),
         inputs: inputs.iter().map(Input::to_saved).collect(),
-        columns: columns(dataflow.schema()).map_err(|error| error.at(create.query_offset + 1))?,
+        columns: view_query::columns(dataflow.schema()).map_err(|error| error.at(create.query_offset + 1))?,
         unique: dataflow.unique().map(<[usize]>::to_vec),
         emit: create.emit,
         commit_interval_ms,
@@ -129,24 +127,5 @@ fn may_have_watermark(input: &Input) -> bool {
         Definition::Source(source) => source.watermark.is_some(),
         Definition::View(_) => true,
         Definition::Table(_) | Definition::Pipeline(_) | Definition::Secret(_) | Definition::Index(_) => false,
-    }
-}
-
-/// What a view with such a result has.
-pub fn columns(schema: &Schema) -> Result<Vec<ViewColumn>> {
-    let fields = schema.fields();
-    if fields.is_empty() {
-        return Err(
-            Error::invalid(format!("{} must have at least one column", ObjectKind::View)).with_state(SqlState::INVALID_TABLE_DEFINITION)
-        );
-    }
-    Ok(fields.iter().map(|field| ViewColumn { name: field.name().clone(), data_type: column_type(field) }).collect())
-}
-
-/// row_number() and its like count in bigint, as in PostgreSQL.
-fn column_type(field: &Field) -> SqlType {
-    match field.data_type() {
-        DataType::UInt64 => SqlType::BigInt,
-        _ => SqlType::from_field(field),
     }
 }

@@ -4,7 +4,7 @@ mod alter_materialized_view;
 mod alter_pipeline;
 mod alter_table;
 mod create_index;
-pub mod create_materialized_view;
+mod create_materialized_view;
 mod create_pipeline;
 mod create_secret;
 mod create_source;
