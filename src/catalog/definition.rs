@@ -119,6 +119,9 @@ pub struct ViewDef {
     /// Overrides the start of its sources.
     pub start: Option<Start>,
     pub state: DesiredState,
+    /// The view whose place it is to take, once it has caught up. Until then nothing may be made that depends on it. It may be gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<ObjectId>,
 }
 
 /// Columns of a view by which rows of it are looked up, beside its key.
@@ -253,6 +256,14 @@ impl Definition {
         match self {
             Definition::View(ViewDef { inputs, .. }) | Definition::Pipeline(PipelineDef { kept_inputs: inputs, .. }) => inputs,
             Definition::Source(_) | Definition::Table(_) | Definition::Secret(_) | Definition::Index(_) => &mut [],
+        }
+    }
+
+    /// The view that this one is being built to replace, if it is.
+    pub fn replaces(&self) -> Option<ObjectId> {
+        match self {
+            Definition::View(view) => view.replaces,
+            Definition::Source(_) | Definition::Table(_) | Definition::Pipeline(_) | Definition::Secret(_) | Definition::Index(_) => None,
         }
     }
 

@@ -119,6 +119,7 @@ fn view(text: &str, input: &Object) -> Object {
             commit_interval_ms: 10_000,
             start: Some(Start::Latest),
             state: DesiredState::Paused,
+            replaces: Some(ObjectId::new()),
         }),
     )
 }

@@ -1,6 +1,6 @@
 //! Runs the jobs: starts them, tries again what may pass, reports what does not, stops them in order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::FlowServices;
 use super::events::EventKind;
@@ -68,6 +68,15 @@ impl Supervisor {
     pub async fn turn(&self, pipeline: ObjectId) -> tokio::sync::OwnedMutexGuard<()> {
         let turn = self.turns.lock().entry(pipeline).or_default().clone();
         turn.lock_owned().await
+    }
+
+    /// The same for several. All ask in one order: nobody waits for a turn that waits for his.
+    pub async fn turns(&self, of: &BTreeSet<ObjectId>) -> Vec<tokio::sync::OwnedMutexGuard<()>> {
+        let mut turns = vec![];
+        for id in of {
+            turns.push(self.turn(*id).await);
+        }
+        turns
     }
 
     /// Starts everything that the catalog says shall run.
@@ -153,10 +162,27 @@ impl Supervisor {
             // What another view shows may be enough to begin with, or not agree with what a third one shows.
             let hinders = if Instant::now() < until { Hinders::ShowingNothing } else { Hinders::Any };
             if let Some(hindrance) = self.hindrance(view, hinders) {
-                return Err(hindrance.of(name));
+                return Err(hindrance.of(name, "has not been populated"));
             }
             // The state of the job tells nobody when it changes.
             let _ = timeout(LOOK_INTERVAL, changes.changed()).await;
+        }
+    }
+
+    /// Waits until all that the inputs of a view hold now is in it and committed. A job that is tried again is waited for.
+    ///
+    /// Errors: `State` if its job does not run, or that of a view which it reads and which shows nothing; `Undefined` if it was dropped.
+    pub async fn caught_up(&self, view: ObjectId, name: &Name) -> Result<()> {
+        loop {
+            let asked = self.jobs.lock().get(&view).map(Entry::ask_to_flush);
+            let Some(asked) = asked else { return Err(Error::undefined(format!("materialized view \"{name}\" was dropped meanwhile"))) };
+            if asked.await.is_none() {
+                return Ok(());
+            }
+            if let Some(hindrance) = self.hindrance(view, Hinders::ShowingNothing) {
+                return Err(hindrance.of(name, "does not catch up with what it reads"));
+            }
+            sleep(LOOK_INTERVAL).await;
         }
     }
 
@@ -166,14 +192,14 @@ impl Supervisor {
         let catalog = self.services.catalog.snapshot();
         let known = self.jobs.lock().get(&view).map(|entry| (entry.name.clone(), entry.status.get()));
         match known {
-            Some((name, Status { state: state @ (JobState::Failed | JobState::Paused), error, .. })) => {
-                (!self.services.views.get(view).is_loading()).then_some(Hindrance { name: Some(name), state, error })
+            Some((name, Status { state: state @ (JobState::Failed | JobState::Paused), error, hint, .. })) => {
+                (!self.services.views.get(view).is_loading()).then_some(Hindrance { name: Some(name), state, error, hint })
             }
             Some(_) => {
                 let is_view = |id: &ObjectId| catalog.get(*id).is_some_and(|object| object.kind() == ObjectKind::View);
                 self.read_by(view).filter(is_view).filter(counts).find_map(|view| self.hindrance(view, hinders))
             }
-            None => Some(Hindrance { name: None, state: JobState::Failed, error: None }),
+            None => Some(Hindrance { name: None, state: JobState::Failed, error: None, hint: None }),
         }
     }
 
@@ -289,19 +315,20 @@ struct Hindrance {
     name: Option<Name>,
     state: JobState,
     error: Option<String>,
+    hint: Option<String>,
 }
 
 impl Hindrance {
-    /// What is said of a view that shows nothing because of it.
-    fn of(self, view: &Name) -> Error {
+    /// What is said of a view that suffers this because of it.
+    fn of(self, view: &Name, what: &str) -> Error {
         let job = match self.name.filter(|name| name != view) {
             Some(name) => format!("the job of materialized view \"{name}\", which it reads,"),
             None => "its job".to_string(),
         };
         let state = format!("{job} is {}", self.state.as_str());
-        Error::state(format!("materialized view \"{view}\" has not been populated"))
+        Error::state(format!("materialized view \"{view}\" {what}"))
             .with_detail(self.error.map_or(state.clone(), |error| format!("{state}: {error}")))
-            .with_hint("lakewire.views shows how it is")
+            .with_hint(self.hint.unwrap_or_else(|| "lakewire.views shows how it is".to_string()))
     }
 }
 

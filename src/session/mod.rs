@@ -6,10 +6,12 @@
 
 mod change;
 mod cursors;
+mod ended_jobs;
 mod job_settings;
 mod outcome;
 mod prepare;
 mod renaming;
+mod replacing;
 mod run;
 mod services;
 mod table_folders;

@@ -34,12 +34,8 @@ pub async fn swap(session: &Session, one: &Object, with: &PlacedName) -> Result<
 }
 
 async fn give(services: &Services, renamings: Vec<Renaming>) -> Result<()> {
-    // In one order, whoever else renames: nobody waits for a turn that waits for his.
     let ids: BTreeSet<ObjectId> = renamings.iter().map(|(id, _)| *id).collect();
-    let mut turns = vec![];
-    for id in &ids {
-        turns.push(services.supervisor.turn(*id).await);
-    }
+    let _turns = services.supervisor.turns(&ids).await;
     services.flow.catalog.change(|base| changes(base, &renamings)).await?;
     let mut started = Ok(());
     for id in ids {

@@ -8,6 +8,7 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::SessionContext;
 use tokio::runtime::Handle;
 
+use super::replacing;
 use crate::catalog::{Catalog, SecretKey};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -43,6 +44,7 @@ impl Services {
         let catalog = Catalog::open(&config.catalog, key, clock.clone()).await?;
         let lake = Lake::open(&config.lake, &config.s3, clock.clone()).await?;
         lake.check().await?;
+        replacing::remove_leftovers(&catalog, &lake, &clock).await?;
         Services::start_on(config, catalog, lake, clock, network, compute)
     }
 

@@ -1,5 +1,6 @@
-//! Look-ups by key answer what the planner would, and know what they must leave to it.
+//! Look-ups by key, and views under new names. Look-ups answer what the planner would, and know what they must leave to it.
 
+mod replacing;
 mod subscribing;
 
 use std::time::Duration;

@@ -1,23 +1,25 @@
 //! The query of a materialized view, or of a pipeline: what it reads, and what its result looks like.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use sqlparser::ast::{Expr, Query, Value, visit_expressions};
 
 use super::Session;
-use crate::catalog::{Definition, Emit, Object, ObjectKind, Snapshot, ViewInput};
+use crate::catalog::{Definition, Emit, Object, ObjectKind, Snapshot, ViewColumn, ViewDef, ViewInput};
 use crate::error::{Error, Result, SqlState};
 use crate::flow::engine::{Dataflow, Delivery, Relation, Watermark};
-use crate::model::column;
+use crate::model::{Name, ObjectId, SqlType, column};
 use crate::query::view;
 use crate::sql::{self, result_names};
 
 /// A relation that the query reads, with its columns as of now.
 pub struct Input {
     pub object: Arc<Object>,
+    /// What the query calls it.
+    called: Name,
     pub schema: SchemaRef,
 }
 
@@ -30,10 +32,33 @@ pub async fn inputs(session: &Session, query: &Query, reader: ObjectKind, text: 
         let object = resolve(&relation, reader, &catalog).map_err(|error| error.at(relation.position(text)))?;
         if !inputs.iter().any(|input| input.object.id == object.id) {
             let schema = schema_of(session, &object).await?;
-            inputs.push(Input { object, schema });
+            inputs.push(Input { called: object.name.clone(), object, schema });
         }
     }
     Ok(inputs)
+}
+
+/// What a view that was made before reads, with no more columns than it knew then. Of those relations that are `replaced`, what is to take their
+/// place is read, with all columns.
+pub async fn inputs_anew(session: &Session, view: &ViewDef, replaced: &BTreeMap<ObjectId, Arc<Object>>) -> Result<Vec<Input>> {
+    let catalog = session.services.flow.catalog.snapshot();
+    let mut inputs = vec![];
+    for saved in &view.inputs {
+        let former = catalog.get(saved.relation).ok_or_else(|| Error::undefined("a relation that it reads does not exist any more"))?;
+        let called = saved.called.clone().unwrap_or_else(|| former.name.clone());
+        let (object, schema) = match replaced.get(&saved.relation) {
+            Some(object) => (object.clone(), schema_of(session, object).await?),
+            None => (former.clone(), known_columns(former, &saved.columns, &*schema_of(session, former).await?)?),
+        };
+        inputs.push(Input { object, called, schema });
+    }
+    Ok(inputs)
+}
+
+fn known_columns(object: &Object, known: &[String], schema: &Schema) -> Result<SchemaRef> {
+    let gone = |column: &String| Error::undefined(format!("column \"{column}\" of {object} does not exist any more"));
+    let place = |column: &String| schema.index_of(column).map_err(|_| gone(column).with_state(SqlState::UNDEFINED_COLUMN));
+    Ok(Arc::new(schema.project(&known.iter().map(place).collect::<Result<Vec<_>>>()?)?))
 }
 
 /// Plans the query over nothing but these columns. The result's columns have PostgreSQL's names, each once. What has no lasting result is
@@ -48,15 +73,34 @@ pub async fn plan(query: &Query, inputs: &[Input], emit: Emit, delivery: Deliver
     Ok(dataflow)
 }
 
+/// The columns of a view with such a result.
+pub fn columns(schema: &Schema) -> Result<Vec<ViewColumn>> {
+    let fields = schema.fields();
+    if fields.is_empty() {
+        return Err(
+            Error::invalid(format!("{} must have at least one column", ObjectKind::View)).with_state(SqlState::INVALID_TABLE_DEFINITION)
+        );
+    }
+    Ok(fields.iter().map(|field| ViewColumn { name: field.name().clone(), data_type: column_type(field) }).collect())
+}
+
+/// row_number() and its like count in bigint, as in PostgreSQL.
+fn column_type(field: &Field) -> SqlType {
+    match field.data_type() {
+        DataType::UInt64 => SqlType::BigInt,
+        _ => SqlType::from_field(field),
+    }
+}
+
 impl Input {
     /// What is remembered of it.
     pub fn to_saved(&self) -> ViewInput {
         let columns = self.schema.fields().iter().map(|field| field.name().clone()).collect();
-        ViewInput { relation: self.object.id, columns, called: Some(self.object.name.clone()) }
+        ViewInput { relation: self.object.id, columns, called: Some(self.called.clone()) }
     }
 
     fn relation(&self) -> Relation {
-        let name = self.object.name.clone();
+        let name = self.called.clone();
         let source = match &self.object.definition {
             Definition::Source(source) => source,
             Definition::View(view) => return Relation::table(name, self.schema.clone()).with_unique(view.unique.clone()),
@@ -86,12 +130,22 @@ fn resolve(relation: &sql::identifiers::Relation, reader: ObjectKind, catalog: &
         }
     }
     if let Some(object) = catalog.relation(&relation.name) {
-        return Ok(object.clone());
+        return check_is_lasting(object).map(|()| object.clone());
     }
     match catalog.find(ObjectKind::Pipeline, &relation.name) {
         Some(pipeline) => Err(Error::unsupported(format!("a {reader} cannot read {}", pipeline.as_ref()))
             .with_hint("read the table that the pipeline writes")),
         None => Err(Error::undefined(format!("relation \"{}\" does not exist", relation.name)).with_state(SqlState::UNDEFINED_TABLE)),
+    }
+}
+
+/// Nothing may depend on a view that is removed again if it cannot take another one's place.
+pub fn check_is_lasting(object: &Object) -> Result<()> {
+    match object.definition.replaces() {
+        None => Ok(()),
+        Some(_) => {
+            Err(Error::state(format!("{object} is being built to replace another")).with_hint("wait until it has taken that one's place"))
+        }
     }
 }
 

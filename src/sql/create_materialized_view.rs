@@ -1,4 +1,4 @@
-//! `CREATE MATERIALIZED VIEW [IF NOT EXISTS] name [WITH (…)] AS SELECT … [EMIT ON WINDOW CLOSE]`
+//! `CREATE [OR REPLACE] MATERIALIZED VIEW [IF NOT EXISTS] name [WITH (…)] AS SELECT … [EMIT ON WINDOW CLOSE]`
 
 use sqlparser::ast::Query;
 use sqlparser::tokenizer::Token;
@@ -15,6 +15,8 @@ use crate::model::{Name, Options};
 pub struct CreateMaterializedView {
     pub name: Name,
     pub name_position: usize,
+    /// Never together with `if_not_exists`.
+    pub or_replace: bool,
     pub if_not_exists: bool,
     pub options: Options,
     pub query: Box<Query>,
@@ -26,15 +28,14 @@ pub struct CreateMaterializedView {
 }
 
 pub fn parse(reader: &mut Reader) -> Result<CreateMaterializedView> {
-    let start = reader.position();
     reader.expect(&["CREATE"])?;
-    if reader.accept(&["OR", "REPLACE"]) {
-        return Err(Error::unsupported("CREATE OR REPLACE MATERIALIZED VIEW is not supported yet")
-            .with_hint("DROP MATERIALIZED VIEW, then CREATE MATERIALIZED VIEW")
-            .at(start));
-    }
+    let or_replace = reader.accept(&["OR", "REPLACE"]);
     reader.expect(&["MATERIALIZED", "VIEW"])?;
+    let position = reader.position();
     let if_not_exists = if_not_exists(reader);
+    if or_replace && if_not_exists {
+        return Err(Error::syntax("OR REPLACE and IF NOT EXISTS cannot be used together").at(position));
+    }
     let name = object_name(reader)?;
     refuse_columns(reader)?;
     let options = with_options::optional(reader)?;
@@ -49,6 +50,7 @@ pub fn parse(reader: &mut Reader) -> Result<CreateMaterializedView> {
     Ok(CreateMaterializedView {
         name: name.name,
         name_position: name.position,
+        or_replace,
         if_not_exists,
         options,
         query,

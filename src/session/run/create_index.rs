@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::view_query::check_is_lasting;
 use super::super::{Notice, Outcome, Session};
 use crate::catalog::{Change, Definition, IndexDef, Object, ObjectKind, Snapshot, ViewDef};
 use crate::error::{Error, Result, SqlState};
@@ -40,7 +41,10 @@ pub async fn run(session: &Session, create: &CreateIndex, text: &str) -> Result<
 fn view<'a>(catalog: &'a Snapshot, named: &PlacedName) -> Result<(&'a Object, &'a ViewDef)> {
     let object = catalog.relation(&named.name).ok_or_else(|| ObjectKind::View.undefined(&named.name).at(named.position))?;
     match &object.definition {
-        Definition::View(view) => Ok((object, view)),
+        Definition::View(view) => {
+            check_is_lasting(object).map_err(|error| error.at(named.position))?;
+            Ok((object, view))
+        }
         _ => Err(Error::invalid(format!("cannot make an index on {}", object.as_ref()))
             .with_state(SqlState::WRONG_OBJECT_TYPE)
             .with_detail("indexes are for materialized views, which are held in memory")

@@ -1,42 +1,52 @@
-//! `CREATE MATERIALIZED VIEW [IF NOT EXISTS] name [WITH (…)] AS SELECT … [EMIT ON WINDOW CLOSE]`
-
-use arrow::datatypes::{DataType, Field, Schema};
+//! `CREATE [OR REPLACE] MATERIALIZED VIEW [IF NOT EXISTS] name [WITH (…)] AS SELECT … [EMIT ON WINDOW CLOSE]`
 
 use super::super::job_settings::{COMMIT_INTERVAL_DEFAULT, take_commit_interval};
 use super::super::view_query::{self, Input};
-use super::super::{Notice, Outcome, Services, Session};
+use super::super::{Notice, Outcome, Services, Session, replacing};
 use super::to_the_end;
-use crate::catalog::{Change, Definition, DesiredState, Emit, Namespace, Object, ObjectKind, ViewColumn, ViewDef};
-use crate::error::{Error, Result, SqlState};
+use crate::catalog::{Change, Definition, DesiredState, Emit, Namespace, Object, ObjectKind, ViewDef};
+use crate::error::{Error, Result};
 use crate::flow::engine::{Dataflow, Delivery};
 use crate::model::options::Start;
-use crate::model::{JobId, ObjectId, SqlType};
+use crate::model::{JobId, ObjectId};
 use crate::sql::{CreateMaterializedView, metadata_columns};
 
 pub async fn run(session: &Session, create: &CreateMaterializedView, text: &str) -> Result<Outcome> {
-    let flow = &session.services.flow;
-    if flow.catalog.snapshot().relation(&create.name).is_some() {
-        if create.if_not_exists {
-            session.notice(Notice::note(format!("relation \"{}\" already exists, skipping", create.name)));
-            return Ok(Outcome::done("CREATE MATERIALIZED VIEW"));
+    let catalog = session.services.flow.catalog.snapshot();
+    if create.or_replace && catalog.is_taken(ObjectKind::View, &create.name) {
+        let former = catalog.expect_kind(ObjectKind::View, &create.name).map_err(|error| error.at(create.name_position))?;
+        let view = object(session, create, text, define(session, create, text).await?.0);
+        replacing::replace(session, former, view, &catalog).await?;
+    } else if catalog.relation(&create.name).is_some() {
+        if !create.if_not_exists {
+            return Err(Namespace::Relation.duplicate(&create.name).at(create.name_position));
         }
-        return Err(Namespace::Relation.duplicate(&create.name).at(create.name_position));
+        session.notice(Notice::note(format!("relation \"{}\" already exists, skipping", create.name)));
+    } else {
+        let view = object(session, create, text, define(session, create, text).await?.0);
+        start_new(session, view).await?;
     }
-    let (definition, _) = define(session, create, text).await?;
-    let view = Object {
+    Ok(Outcome::done("CREATE MATERIALIZED VIEW"))
+}
+
+fn object(session: &Session, create: &CreateMaterializedView, text: &str, definition: ViewDef) -> Object {
+    Object {
         id: ObjectId::new(),
         name: create.name.clone(),
         sql: text.to_string(),
-        created_at: flow.clock.now(),
+        created_at: session.services.flow.clock.now(),
         definition: Definition::View(definition),
-    };
-    let (services, id) = (session.services.clone(), view.id);
+    }
+}
+
+async fn start_new(session: &Session, view: Object) -> Result<()> {
+    let (services, id, name) = (session.services.clone(), view.id, view.name.clone());
     let waits = kept_inputs(&view, session);
     to_the_end(async move { start(&services, view).await }).await?;
-    if waits && let Err(error) = session.services.supervisor.populated(id, &create.name).await {
+    if waits && let Err(error) = session.services.supervisor.populated(id, &name).await {
         session.notice(Notice::warning(error.one_line()));
     }
-    Ok(Outcome::done("CREATE MATERIALIZED VIEW"))
+    Ok(())
 }
 
 /// Whether it reads nothing but what is all there already: then it is answered when the view has it. A source may hold years.
@@ -67,12 +77,13 @@ async fn define(session: &Session, create: &CreateMaterializedView, text: &str) 
         job: JobId::new(),
         query: create.query_text.clone(),
         inputs: inputs.iter().map(Input::to_saved).collect(),
-        columns: columns(create, dataflow.schema())?,
+        columns: view_query::columns(dataflow.schema()).map_err(|error| error.at(create.query_offset + 1))?,
         unique: dataflow.unique().map(<[usize]>::to_vec),
         emit: create.emit,
         commit_interval_ms,
         start,
         state: DesiredState::Running,
+        replaces: None,
     };
     Ok((definition, dataflow))
 }
@@ -116,23 +127,5 @@ fn may_have_watermark(input: &Input) -> bool {
         Definition::Source(source) => source.watermark.is_some(),
         Definition::View(_) => true,
         Definition::Table(_) | Definition::Pipeline(_) | Definition::Secret(_) | Definition::Index(_) => false,
-    }
-}
-
-fn columns(create: &CreateMaterializedView, schema: &Schema) -> Result<Vec<ViewColumn>> {
-    let fields = schema.fields();
-    if fields.is_empty() {
-        return Err(Error::invalid(format!("{} must have at least one column", ObjectKind::View))
-            .with_state(SqlState::INVALID_TABLE_DEFINITION)
-            .at(create.query_offset + 1));
-    }
-    Ok(fields.iter().map(|field| ViewColumn { name: field.name().clone(), data_type: column_type(field) }).collect())
-}
-
-/// row_number() and its like count in bigint, as in PostgreSQL.
-fn column_type(field: &Field) -> SqlType {
-    match field.data_type() {
-        DataType::UInt64 => SqlType::BigInt,
-        _ => SqlType::from_field(field),
     }
 }

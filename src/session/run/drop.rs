@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
+use super::super::ended_jobs::end_jobs;
 use super::super::table_folders;
 use super::super::{Notice, Outcome, Services, Session};
 use super::to_the_end;
 use crate::catalog::{Change, Definition, Object, ObjectKind, Snapshot};
 use crate::error::{Error, Kind, Result, SqlState};
-use crate::flow::job;
-use crate::model::JobId;
 use crate::sql::{self, Dependents, Drop, Files};
 
 pub async fn run(session: &Session, drop: &Drop) -> Result<Outcome> {
@@ -66,34 +65,12 @@ async fn remove(services: &Services, doomed: &[Arc<Object>], files: Files) -> Re
     let before = services.flow.catalog.snapshot();
     let changes = doomed.iter().map(|object| Change::Drop(object.id)).collect();
     services.flow.catalog.commit_if(changes, |catalog| check_purge(services, catalog, doomed, files)).await?;
-    let mut left = vec![];
-    for object in doomed {
-        if let Some((job, _)) = object.definition.job() {
-            services.supervisor.remove(object.id).await;
-            if let Err(error) = job::bury(&services.flow.lake, &services.flow.clock, job, target(object, &before)).await {
-                left.push(not_buried(object, job, &error));
-            }
-        }
-    }
+    let left = end_jobs(services, doomed, &before).await;
     for object in doomed {
         check_purge(services, &services.flow.catalog.snapshot(), std::slice::from_ref(object), files)?;
         clean_up(services, object, files).await?;
     }
     Ok(left)
-}
-
-/// Where the table is that a pipeline writes.
-fn target<'a>(object: &Object, catalog: &'a Snapshot) -> Option<&'a str> {
-    let Definition::Pipeline(pipeline) = &object.definition else { return None };
-    match &catalog.get(pipeline.target)?.definition {
-        Definition::Table(table) => Some(&table.location),
-        _ => None,
-    }
-}
-
-/// It is dropped all the same: what the job keeps may be where nothing answers now.
-fn not_buried(object: &Object, job: JobId, error: &Error) -> Notice {
-    Notice::warning(format!("what {object} has kept in the lake, in _lakewire/jobs/{job}, could not be removed: {}", error.one_line()))
 }
 
 /// What is purged has no folder in common with a table that stays, nor with one that was made since.

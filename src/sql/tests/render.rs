@@ -157,7 +157,8 @@ fn source(out: &mut String, s: &CreateSource) {
 }
 
 fn view(out: &mut String, v: &CreateMaterializedView, text: &str) {
-    let _ = writeln!(out, "create materialized view {} @{}{}", v.name.quoted(), v.name_position, flag(v.if_not_exists, " if not exists"));
+    let flags = format!("{}{}", flag(v.or_replace, " or replace"), flag(v.if_not_exists, " if not exists"));
+    let _ = writeln!(out, "create materialized view {} @{}{flags}", v.name.quoted(), v.name_position);
     options(out, &v.options);
     assert!(text.chars().skip(v.query_offset).collect::<String>().starts_with(&v.query_text));
     let _ = writeln!(out, "  as {}{}", v.query, emit(v.emit));

@@ -160,6 +160,7 @@ impl House {
             commit_interval_ms: 3_600_000,
             start: None,
             state: DesiredState::Running,
+            replaces: None,
         };
         self.create(name, Definition::View(definition)).await
     }
