@@ -42,6 +42,27 @@ async fn large_results_are_streamed() {
 }
 
 #[tokio::test]
+async fn a_subscription_is_streamed_until_it_is_cancelled() {
+    let server = Server::start().await;
+    server.sql("CREATE TABLE t (k bigint); INSERT INTO t VALUES (1)").await;
+    server.sql("CREATE MATERIALIZED VIEW v AS SELECT k, count(*) AS n FROM t GROUP BY k").await;
+    let client = server.connect().await;
+    let cancel = client.cancel_token();
+    let rows = client.query_raw("SUBSCRIBE TO v WHERE k < $1", [&5i64]).await.unwrap();
+    let mut rows = std::pin::pin!(rows);
+    // `_weight`, `k` and `n`.
+    let change = |row: tokio_postgres::Row| [1, 2, 3].map(|column| row.get::<_, i64>(column));
+    assert_eq!(change(rows.try_next().await.unwrap().unwrap()), [1, 1, 1]);
+    server.sql("INSERT INTO t VALUES (1), (9)").await;
+    let mut changes = [rows.try_next().await.unwrap().unwrap(), rows.try_next().await.unwrap().unwrap()].map(change);
+    changes.sort();
+    assert_eq!(changes, [[-1, 1, 1], [1, 1, 2]]);
+    cancel.cancel_query(NoTls).await.unwrap();
+    let error = rows.try_next().await.expect_err("the subscription was cancelled");
+    assert_eq!(error.code().map(|code| code.code()), Some("57014"), "{error}");
+}
+
+#[tokio::test]
 async fn a_query_can_be_cancelled_and_the_session_goes_on() {
     let server = Server::start().await;
     let client = server.connect().await;
