@@ -17,7 +17,7 @@ use crate::flow::target::{Target, TargetSpec};
 use crate::lake::{Commit, Operation};
 use crate::model::SchemaMode;
 use crate::query;
-use crate::sql::Insert;
+use crate::sql::{Insert, result_names};
 
 pub async fn run(session: &Session, insert: &Insert, text: &str, parameters: &[ScalarValue]) -> Result<Outcome> {
     let (object, table) = target(session, insert)?;
@@ -65,6 +65,7 @@ async fn complete(session: &Session, insert: &Insert, table: &Schema, text: &str
         complete.columns = first.map(|field| ast::ObjectName::from(vec![ast::Ident::with_quote('"', field.name())])).collect();
     }
     if let Some(query) = &mut complete.source {
+        result_names::make_unique(query);
         hide_metadata_columns(&session.services.flow.catalog, query)?;
     }
     Ok(complete)
