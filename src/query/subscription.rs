@@ -6,7 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, TimestampMicrosecondArray, new_null_array};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::SendableRecordBatchStream;
@@ -17,7 +18,7 @@ use tokio::time::timeout;
 
 use crate::catalog::{Catalog, ObjectKind};
 use crate::error::{Error, Result, SqlState};
-use crate::flow::published::{Difference, Published, Version};
+use crate::flow::published::{Difference, Published, Stamp, Version};
 use crate::model::{Changes, Name, ObjectId};
 
 /// Behind which the view's own columns stand.
@@ -40,6 +41,15 @@ pub struct Subscription {
     pub condition: Option<Arc<dyn PhysicalExpr>>,
     /// What the reader was given.
     pub at: Arc<Version>,
+    /// Whether it is told when it has all that happened up to a time.
+    pub progress: Progress,
+}
+
+/// A row of which only `_time` says something, with a weight of 0: up to then it has everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    Untold,
+    Told,
 }
 
 /// The columns of the rows that a subscription gives.
@@ -68,7 +78,8 @@ impl Subscription {
         let mut handed_over = RecordBatchReceiverStreamBuilder::new(schema.clone(), BATCHES_AHEAD_MAX);
         let sender = handed_over.tx();
         let changed = self.published.subscribe();
-        let giving = Giving { subscription: self, schema, changed, way: None };
+        let is_to_tell = self.progress == Progress::Told && self.at.stamp != Stamp::default();
+        let giving = Giving { subscription: self, schema, changed, way: None, is_to_tell };
         handed_over.spawn_on(
             async move {
                 match giving.give(&sender).await {
@@ -88,6 +99,8 @@ struct Giving {
     changed: watch::Receiver<u64>,
     /// From the version that the reader was given to this one.
     way: Option<(Difference, Arc<Version>)>,
+    /// The reader has come to a version and was not told.
+    is_to_tell: bool,
 }
 
 impl Giving {
@@ -127,8 +140,12 @@ impl Giving {
                     None => {
                         self.subscription.at = to;
                         self.way = None;
+                        self.is_to_tell = self.subscription.progress == Progress::Told;
                     }
                 }
+            }
+            if std::mem::take(&mut self.is_to_tell) {
+                return self.progress_row();
             }
             self.changed.mark_unchanged();
             let newest = self.newest()?;
@@ -159,20 +176,30 @@ impl Giving {
             .with_hint("read on as rows come; subscribe again, after the last _time if that is still kept")
     }
 
+    fn progress_row(&self) -> Result<RecordBatch> {
+        let view = self.subscription.at.schema();
+        let nothing = RecordBatch::try_new(view.clone(), view.fields().iter().map(|field| new_null_array(field.data_type(), 1)).collect())?;
+        self.with_time(&Changes::new(nothing, vec![0].into()), self.subscription.at.time_micros)
+    }
+
     /// The rows that are wanted of what has happened.
     fn rows(&self, changes: &Changes, time_micros: i64) -> Result<RecordBatch> {
         let wanted = match &self.subscription.condition {
             None => changes.clone(),
             Some(condition) => {
-                let holds = condition.evaluate(changes.rows())?.into_array(changes.len())?;
+                let holds = cast(&condition.evaluate(changes.rows())?.into_array(changes.len())?, &DataType::Boolean)?;
                 // Null is not true.
                 changes.filter(&holds.as_boolean().iter().map(|holds| Some(holds == Some(true))).collect::<BooleanArray>())?
             }
         };
-        let times = TimestampMicrosecondArray::from_value(time_micros, wanted.len()).with_timezone("UTC");
-        let weights: Int64Array = wanted.weights();
+        self.with_time(&wanted, time_micros)
+    }
+
+    fn with_time(&self, changes: &Changes, time_micros: i64) -> Result<RecordBatch> {
+        let times = TimestampMicrosecondArray::from_value(time_micros, changes.len()).with_timezone("UTC");
+        let weights: Int64Array = changes.weights();
         let own: [ArrayRef; 2] = [Arc::new(times), Arc::new(weights)];
-        let columns = own.into_iter().chain(wanted.rows().columns().iter().cloned()).collect();
+        let columns = own.into_iter().chain(changes.rows().columns().iter().cloned()).collect();
         Ok(RecordBatch::try_new(self.schema.clone(), columns)?)
     }
 }

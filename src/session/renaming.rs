@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::run::to_the_end;
+use super::view_query::check_is_lasting;
 use super::{Services, Session};
 use crate::catalog::{Change, Namespace, Object, Snapshot};
 use crate::error::{Error, Result};
@@ -15,6 +16,7 @@ type Renaming = (ObjectId, Name);
 
 /// `RENAME TO`
 pub async fn rename(session: &Session, object: &Object, to: &PlacedName) -> Result<()> {
+    check_is_lasting(object)?;
     if object.name == to.name {
         return Err(object.kind().namespace().duplicate(&to.name).at(to.position));
     }
@@ -26,6 +28,8 @@ pub async fn rename(session: &Session, object: &Object, to: &PlacedName) -> Resu
 pub async fn swap(session: &Session, one: &Object, with: &PlacedName) -> Result<()> {
     let catalog = session.services.flow.catalog.snapshot();
     let other = catalog.expect_kind(one.kind(), &with.name).map_err(|error| error.at(with.position))?;
+    check_is_lasting(one)?;
+    check_is_lasting(other)?;
     if one.id == other.id {
         return Err(Error::invalid(format!("{one} cannot be swapped with itself")).at(with.position));
     }

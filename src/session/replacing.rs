@@ -58,6 +58,9 @@ pub async fn replace(session: &Session, former: &Arc<Object>, view: Object, cata
 async fn plan(session: &Session, former: &Arc<Object>, view: Object, catalog: &Snapshot) -> Result<Replacement> {
     check_is_lasting(former)?;
     let dependents: Vec<Arc<Object>> = catalog.dependents_of(former.id).into_iter().cloned().collect();
+    if dependents.iter().any(|object| object.definition.replaces().is_some()) {
+        return Err(overtaken(former));
+    }
     let views: Vec<Arc<Object>> = dependents.iter().filter(|object| object.kind() == ObjectKind::View).cloned().collect();
     refuse_circle(&view, former, &views)?;
     if let Some(pipeline) = dependents.iter().find(|object| object.kind() == ObjectKind::Pipeline) {

@@ -8,7 +8,7 @@ use super::object::object_name;
 use super::reader::Reader;
 use super::{parse_query, with_options};
 use crate::error::{Error, Result};
-use crate::model::Name;
+use crate::model::{Name, Options};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subscribe {
@@ -16,6 +16,8 @@ pub struct Subscribe {
     pub view_position: usize,
     pub condition: Option<Expr>,
     pub from: From,
+    /// Whether it is told when all that happened up to a time is given.
+    pub progress: bool,
 }
 
 /// What comes first.
@@ -39,15 +41,16 @@ pub fn parse(reader: &mut Reader) -> Result<Subscribe> {
     }
     let view = object_name(reader)?;
     let condition = reader.accept(&["WHERE"]).then(|| reader.expression()).transpose()?;
-    let from = from(reader)?;
-    Ok(Subscribe { view: view.name, view_position: view.position, condition, from })
+    let mut options = with_options::optional(reader)?;
+    let from = from(&mut options)?;
+    let progress = options.take_bool("progress")?.unwrap_or(false);
+    options.finish("SUBSCRIBE")?;
+    Ok(Subscribe { view: view.name, view_position: view.position, condition, from, progress })
 }
 
-fn from(reader: &mut Reader) -> Result<From> {
-    let mut options = with_options::optional(reader)?;
+fn from(options: &mut Options) -> Result<From> {
     let snapshot = options.take_bool("snapshot")?;
     let after = options.take_time("after")?;
-    options.finish("SUBSCRIBE")?;
     match (snapshot, after) {
         (Some(true), Some(_)) => Err(Error::invalid("\"after\" and a snapshot exclude each other")
             .with_hint("leave snapshot out: what has changed after that time is what comes first")),

@@ -72,7 +72,7 @@ impl Cursor {
         self.lane.is_caught_up(self.next, self.mark)
     }
 
-    /// Before which moment everything that has arrived in the partition was handed out, if it is known; `i64::MAX` where nothing will ever come.
+    /// Before which moment everything that has arrived in the partition was handed out, if it is known.
     pub fn complete_micros(&self) -> Option<i64> {
         self.lane.complete_micros(self.next)
     }

@@ -160,15 +160,12 @@ impl Lane {
         drained && (matches!(state.end, Some(End::Finished)) || state.caught_up_in.is_some_and(|done| done >= fetch))
     }
 
-    /// Before which moment everything that has arrived was handed out to a job at `next`; `i64::MAX` where nothing will ever come.
+    /// Before which moment everything that has arrived was handed out to a job at `next`. Of a partition that has ended it stays: what came after
+    /// that is in others, which the job does not know before it has seen the end.
     pub(super) fn complete_micros(&self, next: Sequence) -> Option<i64> {
         let state = self.state.lock();
         let unread = state.ring.iter().skip(next.checked_sub(state.first)? as usize);
-        match unread.into_iter().find_map(|batch| batch.arrived_micros) {
-            Some((first, _)) => Some(first),
-            None if matches!(state.end, Some(End::Finished)) => Some(i64::MAX),
-            None => state.complete_micros,
-        }
+        unread.into_iter().find_map(|batch| batch.arrived_micros).map(|(first, _)| first).or(state.complete_micros)
     }
 
     pub(super) fn behind(&self) -> Behind {
@@ -193,7 +190,7 @@ impl Lane {
         let is_untold = behind == Behind::default();
         if is_untold || behind.records == Some(0) || behind.milliseconds == Some(0) || ended {
             state.caught_up_in = Some(state.fetches);
-            state.complete_micros = state.complete_micros.max(Some(asked_micros));
+            state.complete_micros = state.complete_micros.max(Some(asked_micros).filter(|_| !ended));
         }
         state.push(batch);
         if ended {

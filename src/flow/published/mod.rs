@@ -83,7 +83,7 @@ pub struct Version {
     written: u64,
     /// What it was computed from.
     pub seen: Seen,
-    /// When it was shown, in microseconds: what a subscription calls `_time`. Later versions have later times.
+    /// When it was shown, in microseconds: what a subscription calls `_time`. Later versions have later times, unless they show the same.
     pub time_micros: i64,
     /// What came into the view's inputs before this moment is in it, as far as was known when it was made.
     complete_micros: Option<i64>,
@@ -139,16 +139,11 @@ impl Published {
         self.shown.lock().versions.iter().cloned().collect()
     }
 
-    /// What a reader has seen who was given all that was shown up to this time, if it is kept.
-    ///
-    /// Between two versions of one run nothing was shown. What was shown after a version that is committed may have been lost since.
+    /// The version that was shown at exactly this time, if it is kept: what a reader has seen who was given all up to then.
     pub fn version_at(&self, time_micros: i64) -> Option<Arc<Version>> {
         let shown = self.shown.lock();
-        let is_then = |version: &&Arc<Version>| version.time_micros == time_micros;
-        let committed = || shown.boundaries.iter().map(|boundary| &boundary.version).find(is_then);
-        let behind = shown.versions.partition_point(|version| version.time_micros <= time_micros);
-        let between = (behind < shown.versions.len()).then(|| behind.checked_sub(1).map(|last| &shown.versions[last])).flatten();
-        shown.versions.iter().find(is_then).or(between).or_else(committed).cloned()
+        let committed = shown.boundaries.iter().map(|boundary| &boundary.version);
+        shown.versions.iter().chain(committed).find(|version| version.time_micros == time_micros).cloned()
     }
 
     /// The time of the next version, `now_micros` or a little later.

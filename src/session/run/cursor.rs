@@ -20,7 +20,8 @@ pub async fn plan(session: &Session, declare: &Declare, text: &str) -> Result<Lo
 }
 
 pub async fn declare(session: &Session, declare: &Declare, text: &str, parameters: &[ScalarValue]) -> Result<Outcome> {
-    if !declare.hold && session.transaction_status() == TransactionStatus::Idle {
+    let in_block = session.transaction_status() != TransactionStatus::Idle;
+    if !declare.hold && !in_block {
         return Err(Error::state("DECLARE CURSOR can only be used in transaction blocks")
             .with_state(SqlState::NO_ACTIVE_SQL_TRANSACTION)
             .with_hint("BEGIN first, or DECLARE … CURSOR WITH HOLD"));
@@ -37,7 +38,7 @@ pub async fn declare(session: &Session, declare: &Declare, text: &str, parameter
     let Outcome::Rows { schema, rows, .. } = outcome else {
         return Err(Error::internal("a cursor over what gives no rows"));
     };
-    session.cursors.open(name.clone(), Cursor { schema, rows, rest: None, hold: declare.hold, is_endless });
+    session.cursors.open(name.clone(), Cursor { schema, rows, hold: declare.hold, in_block, is_endless });
     Ok(Outcome::done("DECLARE CURSOR"))
 }
 

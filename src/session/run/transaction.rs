@@ -13,8 +13,12 @@ pub fn begin(session: &Session, modes: &[TransactionMode]) -> Result<Outcome> {
 }
 
 pub fn commit(session: &Session) -> Outcome {
-    session.cursors.close_unheld();
-    match session.transaction.lock().end() {
+    let status = session.transaction.lock().end();
+    match status {
+        TransactionStatus::Failed => session.cursors.roll_back(),
+        TransactionStatus::InTransaction | TransactionStatus::Idle => session.cursors.commit(),
+    }
+    match status {
         TransactionStatus::InTransaction => Outcome::done("COMMIT"),
         TransactionStatus::Failed => Outcome::done("ROLLBACK"),
         TransactionStatus::Idle => {
@@ -25,7 +29,7 @@ pub fn commit(session: &Session) -> Outcome {
 }
 
 pub fn rollback(session: &Session) -> Outcome {
-    session.cursors.close_unheld();
+    session.cursors.roll_back();
     if session.transaction.lock().end() == TransactionStatus::Idle {
         session.notice(Notice::warning("there is no transaction in progress"));
     }

@@ -24,12 +24,12 @@ struct Received {
     sum: Rows,
     /// The `_time` of the last batch, and what there was before it.
     last_micros: i64,
-    before_last: Rows,
+    before_last: (i64, Rows),
 }
 
 impl Received {
     async fn of(server: &Server, sql: &str) -> Received {
-        Received { rows: subscribed(server, sql).await.unwrap(), sum: Rows::new(), last_micros: 0, before_last: Rows::new() }
+        Received { rows: subscribed(server, sql).await.unwrap(), sum: Rows::new(), last_micros: 0, before_last: (0, Rows::new()) }
     }
 
     /// Reads on until this is what was received.
@@ -46,7 +46,7 @@ impl Received {
         for row in 0..batch.num_rows() {
             assert!(times.value(row) >= self.last_micros, "times only grow");
             if times.value(row) > self.last_micros {
-                self.before_last = self.sum.clone();
+                self.before_last = (self.last_micros, self.sum.clone());
                 self.last_micros = times.value(row);
             }
             let text: Vec<_> = batch.columns()[2..].iter().map(|column| array_value_to_string(column, row).unwrap()).collect();
@@ -114,8 +114,9 @@ async fn changes_add_up_to_the_view() {
         difference.retain(|_, count| *count != 0);
         new.becomes(&difference).await;
         // From the time before the last on it goes on as it did.
-        let mut again = Received::of(&server, &format!("SUBSCRIBE per_k WITH (after = '{}')", after(all.last_micros - 1))).await;
-        again.sum = all.before_last.clone();
+        let (before_micros, before) = all.before_last.clone();
+        let mut again = Received::of(&server, &format!("SUBSCRIBE per_k WITH (after = '{}')", after(before_micros))).await;
+        again.sum = before;
         again.becomes(&now).await;
     }
 }
@@ -128,12 +129,50 @@ async fn a_subscription_goes_on_after_the_server_was_stopped_and_started() {
     let before = rows_of(&server, "SELECT * FROM per_k").await;
     let mut received = Received::of(&server, "SUBSCRIBE per_k").await;
     received.becomes(&before).await;
+    // What changes nothing is no reason to begin anew.
+    server.sql("INSERT INTO t VALUES (1, 5); DELETE FROM t WHERE k = 1 AND v = 99; FLUSH; ALTER MATERIALIZED VIEW per_k PAUSE").await;
+    let before = rows_of(&server, "SELECT * FROM per_k").await;
+    received.becomes(&before).await;
+    server.sql("ALTER MATERIALIZED VIEW per_k RESUME; DELETE FROM t WHERE k = 99; FLUSH").await;
     let server = server.restart().await;
     let sql = format!("SUBSCRIBE per_k WITH (after = '{}')", after(received.last_micros));
     let mut again = Received::of(&server, &sql).await;
     again.sum = before;
     change(&server, 1).await;
     again.becomes(&rows_of(&server, "SELECT * FROM per_k").await).await;
+}
+
+#[tokio::test]
+async fn who_wants_to_know_is_told_when_a_change_is_whole() {
+    let server = Server::start().await;
+    server.sql(COUNTS).await;
+    server.sql("BEGIN; DECLARE c CURSOR FOR SUBSCRIBE per_k WITH (progress = true)").await;
+    let whole = server.ask("FETCH 1 c", &[]).await.remove(1);
+    assert!(whole.ends_with("|0|||"), "{whole}");
+    server.sql("COMMIT; INSERT INTO t VALUES (1, 5); FLUSH").await;
+    let after = whole.split('|').next().unwrap();
+    server.sql(&format!("BEGIN; DECLARE c CURSOR FOR SUBSCRIBE per_k WITH (progress = true, after = '{after}')")).await;
+    // The time that was reached, the change, and the time that it came to.
+    let rows = [server.ask("FETCH 1 c", &[]).await, server.ask("FETCH 1 c", &[]).await, server.ask("FETCH 1 c", &[]).await];
+    let [same, change, then] = rows.map(|mut rows| rows.remove(1));
+    assert_eq!(same, whole);
+    assert!(change.ends_with("|1|1|1|5") && then.ends_with("|0|||"), "{change} {then}");
+    assert_eq!(change.split('|').next(), then.split('|').next());
+}
+
+#[tokio::test]
+async fn a_condition_is_what_it_is_in_a_query() {
+    let server = Server::start().await;
+    server.sql("CREATE TABLE t (n bigint, b bytea); INSERT INTO t VALUES (9223372036854775807, '\\x01'), (1, '\\x02')").await;
+    server.sql("CREATE MATERIALIZED VIEW v AS SELECT n, b, count(*) AS c FROM t GROUP BY n, b").await;
+    let mut rows = subscribed(&server, "SUBSCRIBE v WHERE b = '\\x01'").await.unwrap();
+    assert_eq!(rows.next().await.unwrap().unwrap().num_rows(), 1);
+    let mut rows = subscribed(&server, "SUBSCRIBE v WHERE n * 2 > 0").await.unwrap();
+    let error = rows.next().await.unwrap().err().map(crate::error::Error::from).unwrap();
+    assert_eq!(error.sqlstate(), SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "{error}");
+    // Nothing is what is wanted here, and nothing breaks.
+    let mut rows = subscribed(&server, "SUBSCRIBE v WHERE NULL WITH (progress = true)").await.unwrap();
+    assert_eq!(rows.next().await.unwrap().unwrap().column(1).as_primitive::<Int64Type>().values(), &[0]);
 }
 
 #[tokio::test]
@@ -201,7 +240,15 @@ async fn cursors_give_what_is_there_a_few_rows_at_a_time() {
     assert_eq!(state_of(&server, "DECLARE c CURSOR FOR SELECT 1").await, SqlState::NO_ACTIVE_SQL_TRANSACTION);
     server.sql("DECLARE c CURSOR WITH HOLD FOR SELECT 1 AS one").await;
     assert_eq!(server.ask("FETCH c", &[]).await, ["one", "1"]);
+    assert_eq!(state_of(&server, "FETCH c WITH (timeout = '1s')").await, SqlState::FEATURE_NOT_SUPPORTED);
     server.sql("CLOSE c").await;
+    // One that has failed is closed, one that is being fetched from is not to be had.
+    server.sql("DECLARE c CURSOR WITH HOLD FOR SELECT 1 / (value - 3) FROM generate_series(1, 5) AS s (value)").await;
+    let mut rows = subscribed(&server, "FETCH ALL c").await.unwrap();
+    assert_eq!(state_of(&server, "FETCH c").await, SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE);
+    assert!(rows.next().await.unwrap().is_err());
+    assert_eq!(state_of(&server, "FETCH c").await, SqlState::INVALID_CURSOR_NAME);
+    server.sql("BEGIN; DECLARE c CURSOR WITH HOLD FOR SELECT 1; ROLLBACK").await;
     assert_eq!(state_of(&server, "CLOSE c").await, SqlState::INVALID_CURSOR_NAME);
 }
 

@@ -47,6 +47,7 @@ impl<'a> Job<'a> {
             published,
             showing,
             is_populated: false,
+            has_changed: true,
             is_awake: true,
             next_tick: Instant::now(),
             is_dirty: false,
@@ -85,7 +86,9 @@ impl<'a> Job<'a> {
         if self.kept.has_begun() && self.showing == Showing::AtOnce {
             let (complete_micros, time_micros) = self.kept.moments();
             self.complete_micros = complete_micros;
-            self.publish_at(time_micros.unwrap_or_else(|| self.services.clock.now_micros()));
+            // It is what is shown already, where something is.
+            let shown_micros = self.published.newest().map(|newest| newest.time_micros).or(time_micros);
+            self.publish_at(shown_micros.unwrap_or_else(|| self.services.clock.now_micros()));
             if let (Some(version), Some(found)) = (self.published.newest(), self.epoch.committed().0.checked_sub(1)) {
                 self.published.committed(Epoch(found), version);
             }

@@ -13,6 +13,7 @@ impl Job<'_> {
             self.showing = Showing::AtOnce;
             self.kept.forget_before(self.epoch.committed(), self.services);
             self.is_dirty = true;
+            self.has_changed = true;
             self.publish();
         }
     }

@@ -173,6 +173,8 @@ struct Job<'a> {
     showing: Showing,
     /// All that tables and views held when the run began is in, and committed.
     is_populated: bool,
+    /// The answer is not what was shown last.
+    has_changed: bool,
     /// There may be something in the inputs.
     is_awake: bool,
     next_tick: Instant,

@@ -146,6 +146,7 @@ impl Job<'_> {
     /// Hands on what a tick made.
     async fn give(&mut self, changed: &Changes) -> Result<()> {
         self.is_dirty = true;
+        self.has_changed |= !changed.is_empty();
         match &mut self.writer {
             Some(writer) => writer.write(changed, &mut self.epoch).await?,
             None => self.epoch.totals().rows_out += changed.len() as u64,
@@ -163,16 +164,21 @@ impl Job<'_> {
     }
 
     pub(super) fn publish(&mut self) {
-        self.publish_at(self.services.clock.now_micros());
+        // Later versions have later times, unless they are the same.
+        let time_micros = match self.has_changed {
+            true => self.published.next_time(self.services.clock.now_micros()),
+            false => self.published.newest().map_or_else(|| self.services.clock.now_micros(), |newest| newest.time_micros),
+        };
+        self.publish_at(time_micros);
     }
 
-    /// Versions have times that only grow.
     pub(super) fn publish_at(&mut self, time_micros: i64) {
         if let (Showing::AtOnce, Some(answer)) = (self.showing, &self.kept.answer) {
             self.stamp.tick += 1;
             let version = Version::new(self.stamp, answer, self.seen.clone()).complete_to(self.complete_micros);
-            let version = version.shown_at(self.published.next_time(time_micros));
+            let version = version.shown_at(time_micros);
             self.published.publish(Arc::new(version));
+            self.has_changed = false;
         }
     }
 }
