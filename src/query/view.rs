@@ -105,8 +105,8 @@ async fn fresh(views: &[View], limit: Duration) -> Result<Cut> {
     let until = Instant::now() + FRESHNESS_WAIT_MAX;
     loop {
         let cut = agreed(views).await?;
-        let ages = views.iter().map(|view| (view, cut.get(&view.id).and_then(|version| view.age(version))));
-        let Some((stale, age)) = ages.filter(|(_, age)| age.is_none_or(|age| age > limit)).last() else { return Ok(cut) };
+        let mut ages = views.iter().map(|view| (view, cut.get(&view.id).and_then(|version| view.age(version))));
+        let Some((stale, age)) = ages.find(|(_, age)| age.is_none_or(|age| age > limit)) else { return Ok(cut) };
         if Instant::now() >= until || !stale.services.supervisor.goes_on(stale.id) {
             return Err(freshness::too_old(&stale.name, age, limit));
         }
