@@ -139,7 +139,7 @@ impl Table {
     pub async fn commit(&self, commit: Commit) -> Result<Committed> {
         let _turn = self.writing_turn().await;
         if commit.transaction.is_none() {
-            check_young(&commit.adds, self.lake.clock().now())?;
+            check_young(&commit.adds, self.place.clock().now())?;
         }
         let begun_at: Arc<Head> = self.end_to_write_after().await?;
         let operation = commit.operation.clone();
@@ -190,7 +190,7 @@ impl Table {
             Outcome::Stands(standing) => Ok(standing),
             Outcome::Failed(failure) => Err(failure.into()),
             Outcome::Refused(refusal) => Err(Error::unavailable("the object store refuses a commit although nothing stands in its way")
-                .with_detail(format!("version {} of {}", ours.version, self.lake.url_of(self.location())))
+                .with_detail(format!("version {} of {}", ours.version, self.place.url_of(self.location())))
                 .with_cause(refusal)),
         }
     }

@@ -52,7 +52,7 @@ impl Table {
     /// A head that was the newest at most so long ago. Those who look often share a request.
     pub async fn refresh_head_within(&self, age: TimeDelta) -> Result<Arc<Head>> {
         let _turn = self.looking.lock().await;
-        match self.knowledge.newest().filter(|seen| self.lake.clock().now() - seen.at < age) {
+        match self.knowledge.newest().filter(|seen| self.place.clock().now() - seen.at < age) {
             Some(fresh) => Ok(fresh.known.head().clone()),
             None => self.follow().await,
         }
@@ -91,7 +91,7 @@ impl Table {
 
     /// Takes in the commit that follows `before`. What is wrong with that is told with its name.
     pub(super) fn take_in<D: Depth>(&self, before: &D, commit: &CommitFile) -> Result<D> {
-        let now = self.lake.clock().now();
+        let now = self.place.clock().now();
         self.log.within(commit.version, || self.knowledge.take_in(before, commit, now))
     }
 
@@ -132,7 +132,7 @@ impl Table {
     }
 
     fn is_stale(&self, seen: &Seen) -> bool {
-        self.lake.clock().now() - seen.at > TimeDelta::seconds(TRUST_SECONDS)
+        self.place.clock().now() - seen.at > TimeDelta::seconds(TRUST_SECONDS)
     }
 
     /// Logs are cleaned from their old end: as long as the commit we know is there, so are all that followed it.
@@ -146,7 +146,7 @@ impl Table {
     /// Reads the log from its newest checkpoint on.
     async fn load<D: Depth>(&self) -> Result<D> {
         let read: D = self.read_listed(self.list().await?).await?;
-        match self.knowledge.learn(read.clone(), self.lake.clock().now()) {
+        match self.knowledge.learn(read.clone(), self.place.clock().now()) {
             true => Ok(read),
             false => self.read_on(read).await,
         }
@@ -175,7 +175,7 @@ impl Table {
             let next = read.head().next_version();
             match self.log.read(next).await? {
                 Some(commit) => read = self.take_in(&read, &commit)?,
-                None if self.knowledge.learn(read.clone(), self.lake.clock().now()) => return Ok(read),
+                None if self.knowledge.learn(read.clone(), self.place.clock().now()) => return Ok(read),
                 None => match self.knowledge.newest() {
                     // It must be there, unless the log is not any more what we knew, or not any more what we read.
                     Some(seen) if missed == Some(next) => match self.still_stands(seen.known.head()).await? {

@@ -14,6 +14,7 @@
 //! object that a log has ever named.
 
 mod durable_folder;
+mod place;
 mod root;
 mod root_folder;
 mod stores;

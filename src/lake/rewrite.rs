@@ -74,7 +74,7 @@ impl Table {
         for file in files {
             let Ok(below) = data_path(file.path()) else { continue };
             let path = super::location::joined(&self.path, &below);
-            if let Err(error) = self.lake.store().delete(&path).await {
+            if let Err(error) = self.place.store().delete(&path).await {
                 tracing::debug!(%error, %path, "a file that was given up could not be deleted");
             }
         }
@@ -92,7 +92,7 @@ impl RewritingTurn {
     pub async fn commit(&self, base: &Snapshot, rewrite: Rewrite) -> Result<Rewritten> {
         let _writing = self.table.writing_turn().await;
         if rewrite.transaction.is_none() {
-            check_young(&rewrite.adds, self.table.lake.clock().now())?;
+            check_young(&rewrite.adds, self.table.place.clock().now())?;
         }
         let keys = rewrite.removes.iter().map(|file| file.0.key()).collect::<Result<FileKeys>>()?;
         let advanced = self.table.advance(rewrite.operation.clone(), |now: &Arc<Snapshot>| {

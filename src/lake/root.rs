@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
@@ -13,6 +12,7 @@ use url::Url;
 
 use super::fault_store::FaultStore;
 use super::location;
+use super::place::Place;
 use super::stores;
 use super::table::Table;
 use crate::clock::Clock;
@@ -23,16 +23,9 @@ use crate::model::id::unique_token;
 
 /// Cheap to clone; clones share their tables.
 #[derive(Debug, Clone)]
-pub struct Lake(Arc<Shared>);
-
-#[derive(Debug)]
-struct Shared {
-    /// Reaches from the bucket's (or the file system's) root, so that a plan that names objects means the same on every node.
-    store: Arc<dyn ObjectStore>,
-    root: Url,
-    root_path: Path,
-    clock: Clock,
-    tables: Mutex<HashMap<Path, Arc<Table>>>,
+pub struct Lake {
+    place: Place,
+    tables: Arc<Mutex<HashMap<Path, Arc<Table>>>>,
 }
 
 impl Lake {
@@ -51,95 +44,74 @@ impl Lake {
 
     /// A lake at `root` in a store that is opened already. `store` has the paths of the URL: `memory:///lake` is its folder `lake`.
     pub fn with_store(store: Arc<dyn ObjectStore>, root: Url, clock: Clock) -> Lake {
-        let root_path = location::path_of(&root);
-        Lake(Arc::new(Shared { store, root, root_path, clock, tables: Mutex::default() }))
+        Lake { place: Place::new(store, root, clock), tables: Arc::default() }
     }
 
     /// The table at a location: a path relative to the root, or a URL below it. One handle per location, shared. No I/O.
     pub fn table(&self, location: &str) -> Result<Arc<Table>> {
-        let relative = location::parse(location, &self.0.root)?;
-        let path = location::joined(&self.0.root_path, &relative);
-        let mut tables = self.0.tables.lock();
-        let table = tables.entry(path.clone()).or_insert_with(|| Arc::new(Table::new(self.clone(), relative.to_string(), path)));
+        let relative = location::parse(location, self.place.root())?;
+        let path = location::joined(self.root_path(), &relative);
+        let mut tables = self.tables.lock();
+        let table = tables.entry(path.clone()).or_insert_with(|| Arc::new(Table::new(self.place.clone(), relative.to_string(), path)));
         Ok(table.clone())
     }
 
     /// The folder below the root that a location means, however it is written. No I/O.
     pub fn folder(&self, location: &str) -> Result<Path> {
-        location::parse(location, &self.0.root)
+        location::parse(location, self.place.root())
     }
 
     /// The store that the lake is in. Its paths begin at the bucket: put `root_path` before them.
     pub fn store(&self) -> &Arc<dyn ObjectStore> {
-        &self.0.store
+        self.place.store()
     }
 
     pub fn root_path(&self) -> &Path {
-        &self.0.root_path
+        self.place.root_path()
     }
 
     pub fn clock(&self) -> &Clock {
-        &self.0.clock
+        self.place.clock()
     }
 
     /// A location as other programs would open it: a path of the file system, or a URL.
     pub fn url_of(&self, location: &str) -> String {
-        let location = location::parse(location, &self.0.root).map_or_else(|_| location.to_string(), String::from);
-        match self.0.root.to_file_path() {
-            Ok(folder) => folder.join(location).display().to_string(),
-            Err(()) => format!("{}/{location}", self.0.root.as_str().trim_end_matches('/')),
-        }
+        self.place.url_of(location)
     }
 
     /// Lets the queries of this environment read the lake's files.
     pub fn register(&self, env: &RuntimeEnv) {
-        env.register_object_store(self.store_url().as_ref(), self.0.store.clone());
+        self.place.register(env);
     }
 
     /// Removes everything that stands at a location, the log last: while there is a log, there is a table to be purged again.
     pub async fn purge(&self, location: &str) -> Result<()> {
         let path = self.table(location)?.path.clone();
         let log = path.clone().join("_delta_log");
-        let objects = self.0.store.list(Some(&path)).map_ok(|object| object.location).boxed();
+        let objects = self.store().list(Some(&path)).map_ok(|object| object.location).boxed();
         let found: Vec<Path> = objects.try_collect().await.map_err(|error| self.refused(error))?;
         let (log_files, data_files): (Vec<_>, Vec<_>) = found.into_iter().partition(|object| object.prefix_matches(&log));
         for file in data_files.into_iter().chain(log_files) {
-            match self.0.store.delete(&file).await {
+            match self.store().delete(&file).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
                 Err(error) => return Err(self.refused(error)),
             }
         }
-        self.0.tables.lock().remove(&path);
+        self.tables.lock().remove(&path);
         Ok(())
-    }
-
-    /// The URL under which scans name the store.
-    pub(super) fn store_url(&self) -> ObjectStoreUrl {
-        ObjectStoreUrl::parse(&self.0.root[..url::Position::BeforePath]).expect("a URL up to its path names a store")
-    }
-
-    /// The URL of a folder in the store.
-    pub(super) fn folder_url(&self, path: &Path) -> Url {
-        let mut url = self.0.root.clone();
-        url.path_segments_mut()
-            .expect("a lake's root can have a path")
-            .clear()
-            .extend(path.parts().map(|part| part.as_ref().to_string()))
-            .push("");
-        url
     }
 
     /// Whether we may write here, and whether the store keeps its word that an object is made once. Everything rests on that.
     pub async fn check(&self) -> Result<()> {
-        let probe = self.0.root_path.clone().join("_lakewire").join("probe").join(unique_token());
+        let probe = self.root_path().clone().join("_lakewire").join("probe").join(unique_token());
         let create = || PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        self.0.store.put_opts(&probe, b"probe".as_slice().into(), create()).await.map_err(|error| self.refused(error))?;
-        let second = self.0.store.put_opts(&probe, b"again".as_slice().into(), create()).await;
-        self.0.store.delete(&probe).await.map_err(|error| self.refused(error))?;
+        self.store().put_opts(&probe, b"probe".as_slice().into(), create()).await.map_err(|error| self.refused(error))?;
+        let second = self.store().put_opts(&probe, b"again".as_slice().into(), create()).await;
+        self.store().delete(&probe).await.map_err(|error| self.refused(error))?;
         match second {
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(()),
             Ok(_) => Err(Error::unsupported("the object store does not support conditional writes")
-                .with_detail(format!("{} let an object be created twice", self.0.root))
+                .with_detail(format!("{} let an object be created twice", self.place.root()))
                 .with_hint("use a store that honours If-None-Match on PUT: without it two writers could overwrite each other")),
             Err(error) => Err(self.refused(error)),
         }

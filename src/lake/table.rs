@@ -12,14 +12,14 @@ use super::head::Head;
 use super::knowledge::Knowledge;
 use super::log::Log;
 use super::log::action::{Action, Format, Metadata};
-use super::root::Lake;
+use super::place::Place;
 use super::schema::{same_type, to_delta};
 use crate::error::{Error, Result, SqlState};
 use crate::model::id::unique_token;
 
 #[derive(Debug)]
 pub struct Table {
-    pub(super) lake: Lake,
+    pub(super) place: Place,
     location: String,
     pub(super) path: Path,
     pub(super) log: Log,
@@ -37,11 +37,11 @@ pub struct Table {
 }
 
 impl Table {
-    pub(super) fn new(lake: Lake, location: String, path: Path) -> Table {
-        let log = Log::new(lake.store().clone(), &path);
+    pub(super) fn new(place: Place, location: String, path: Path) -> Table {
+        let log = Log::new(place.store().clone(), &path);
         let turn = || Mutex::new(());
         Table {
-            lake,
+            place,
             location,
             path,
             log,
@@ -123,11 +123,11 @@ impl Table {
     }
 
     pub(super) fn now_millis(&self) -> i64 {
-        self.lake.clock().now().timestamp_millis()
+        self.place.clock().now().timestamp_millis()
     }
 
     pub(super) fn location_url(&self) -> String {
-        self.lake.url_of(&self.location)
+        self.place.url_of(&self.location)
     }
 
     fn must_know(&self) -> Result<Arc<Head>> {
@@ -137,7 +137,7 @@ impl Table {
     fn exists_already(&self) -> Error {
         Error::duplicate("a table exists at this location already")
             .with_state(SqlState::DUPLICATE_TABLE)
-            .with_detail(format!("the location is {}", self.lake.url_of(&self.location)))
+            .with_detail(format!("the location is {}", self.place.url_of(&self.location)))
             .with_hint("give another location, or take the table as it is: CREATE TABLE … () WITH (location = '…')")
     }
 }

@@ -47,7 +47,7 @@ impl Table {
         let schema = head.schema().clone();
         let partition_columns = head.partition_columns().to_vec();
         let statistics = statistics_columns(&schema, &partition_columns);
-        let store = NotingStore::new(Arc::new(PrefixStore::new(self.lake.store().clone(), self.path.clone())));
+        let store = NotingStore::new(Arc::new(PrefixStore::new(self.place.store().clone(), self.path.clone())));
         let config = WriterConfig::new(
             schema.clone(),
             partition_columns.clone(),

@@ -242,7 +242,7 @@ impl Files {
             Some(size) => size,
             None => {
                 let path = location::joined(&self.table.path, &data_path(&remove.path)?);
-                match self.table.lake.store().head(&path).await {
+                match self.table.place.store().head(&path).await {
                     Ok(object) => object.size as i64,
                     Err(error @ object_store::Error::NotFound { .. }) => return Err(self.vacuumed(&remove.path, error.into())),
                     Err(error) => return Err(error.into()),
@@ -266,7 +266,7 @@ impl Files {
         let paths = chunks.iter().flat_map(|chunk| (0..chunk.len()).map(|file| chunk.path(file)));
         for below in paths {
             let path = location::joined(&self.table.path, &Path::parse(below).expect("the list has paths that were parsed"));
-            if let Err(object_store::Error::NotFound { .. }) = self.table.lake.store().head(&path).await {
+            if let Err(object_store::Error::NotFound { .. }) = self.table.place.store().head(&path).await {
                 tracing::debug!(version, below, "a file that was removed since is gone");
                 return self.vacuumed(below, error);
             }

@@ -52,7 +52,7 @@ impl Table {
             let Some(metadata) = head.metadata().filter(|_| head.check_appendable().is_ok()) else { return Ok(written) };
             let newest = listing.commits.last().copied();
             listing.commits.truncate(COMMITS_AT_ONCE);
-            let kept_from = retention::of_removed_files(metadata).and_then(|kept| self.lake.clock().now().checked_sub_signed(kept));
+            let kept_from = retention::of_removed_files(metadata).and_then(|kept| self.place.clock().now().checked_sub_signed(kept));
             let made = self.sum_up(&listing, kept_from.unwrap_or(DateTime::UNIX_EPOCH).timestamp_millis()).await?;
             self.checkpoint_seen(Some(made.version));
             written = Some(made);

@@ -21,7 +21,7 @@ impl Table {
     pub async fn clean_log(&self, followed_from: Option<i64>) -> Result<usize> {
         let head = self.refresh_head().await?;
         let Some(retention) = log_retention(&head) else { return Ok(0) };
-        let Some(older_than) = self.lake.clock().now().checked_sub_signed(retention) else { return Ok(0) };
+        let Some(older_than) = self.place.clock().now().checked_sub_signed(retention) else { return Ok(0) };
         let objects = self.log.objects().await?;
         // Some readers never list: they go on from what `_last_checkpoint` names, and else from the first version.
         let named = self.log.last_checkpoint().await?;
@@ -35,7 +35,7 @@ impl Table {
         // The oldest first, so that what is left is always the end of the log.
         doomed.sort();
         let count = doomed.len();
-        remove_all(self.lake.store(), doomed).await?;
+        remove_all(self.place.store(), doomed).await?;
         Ok(count)
     }
 }

@@ -52,7 +52,7 @@ impl Table {
     pub async fn vacuum(&self, spared: &Spared) -> Result<Vacuumed> {
         let snapshot = self.refresh().await?;
         let retention = snapshot.metadata().and_then(retention::of_removed_files);
-        let as_of = spared.as_of.unwrap_or_else(|| self.lake.clock().now());
+        let as_of = spared.as_of.unwrap_or_else(|| self.place.clock().now());
         let older_than = retention.and_then(|retention| as_of.checked_sub_signed(retention));
         let (Some(older_than), Some(version), Ok(())) = (older_than, snapshot.version(), snapshot.check_appendable()) else {
             return Ok(Vacuumed::default());
@@ -63,7 +63,7 @@ impl Table {
         }
         let doomed = self.find_unneeded(&snapshot, &kept, older_than).await?;
         let vacuumed = Vacuumed { files: doomed.len() as u64, bytes: doomed.iter().map(|object| object.size).sum() };
-        remove_all(self.lake.store(), doomed.into_iter().map(|object| object.location).collect()).await?;
+        remove_all(self.place.store(), doomed.into_iter().map(|object| object.location).collect()).await?;
         Ok(vacuumed)
     }
 
@@ -92,7 +92,7 @@ impl Table {
         let mut unseen = active.clone();
         let mut doomed = Vec::new();
         let mut tables_within: HashSet<Vec<String>> = HashSet::new();
-        let mut objects = self.lake.store().list(Some(&self.path));
+        let mut objects = self.place.store().list(Some(&self.path));
         while let Some(object) = objects.try_next().await? {
             let Some(below) = object.location.prefix_match(&self.path) else { continue };
             let below: Vec<String> = below.map(|part| part.as_ref().to_string()).collect();

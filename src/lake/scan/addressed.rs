@@ -115,7 +115,7 @@ impl TableProvider for AddressedTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.table.lake.register(state.runtime_env());
+        self.table.place.register(state.runtime_env());
         let chunks = select::files(&self.snapshot, filters, state)?;
         let scan = PlainScan { table: &self.table, shape: self.snapshot.files().shape(), addresses: Some(&self.addresses) };
         let wanted = Wanted { projection, filters, limit, partitions: state.config().target_partitions() };

@@ -19,7 +19,7 @@ impl Table {
 
 /// All rows of files that are plainly read. Columns that they lack are null.
 pub fn read(table: &Table, shape: &Shape, chunks: &[Chunk], state: &SessionState) -> Result<SendableRecordBatchStream> {
-    table.lake.register(state.runtime_env());
+    table.place.register(state.runtime_env());
     let scan = PlainScan { table, shape, addresses: None };
     let columns = (0..shape.table.fields().len()).collect();
     let plan = scan.of_chunks(chunks, state, &Wanted { projection: Some(&columns), partitions: 1, ..Wanted::default() })?;

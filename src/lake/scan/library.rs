@@ -40,8 +40,8 @@ pub async fn scan(
 }
 
 async fn load(table: &Table, snapshot: &Snapshot) -> Result<DeltaTable, deltalake::DeltaTableError> {
-    let store = table.lake.store().clone();
-    let url = table.lake.folder_url(&table.path);
+    let store = table.place.store().clone();
+    let url = table.place.folder_url(&table.path);
     let folder = Arc::new(PrefixStore::new(store.clone(), table.path.clone()));
     let mut loaded = DeltaTable::new(default_logstore(folder, store, &url, &StorageConfig::default()));
     match snapshot.version() {

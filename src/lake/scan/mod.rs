@@ -80,7 +80,7 @@ impl TableProvider for LakeTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.table.lake.register(state.runtime_env());
+        self.table.place.register(state.runtime_env());
         match self.snapshot.reads_plainly() {
             true => {
                 let chunks = select::files(&self.snapshot, filters, state)?;

@@ -71,7 +71,7 @@ impl PlainScan<'_> {
             let schema = DFSchema::try_from(layout.schema.clone())?;
             source = source.with_predicate(state.create_physical_expr(filter, &schema)?);
         }
-        let config = FileScanConfigBuilder::new(self.table.lake.store_url(), Arc::new(source))
+        let config = FileScanConfigBuilder::new(self.table.place.store_url(), Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(statistics)
             .with_projection_indices(Some(projection))?

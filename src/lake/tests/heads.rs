@@ -271,3 +271,15 @@ async fn whatever_overtakes_what_the_list_is_that_of_the_log() {
         assert_eq!(told(&table.snapshot().unwrap()), expected, "seed {seed}");
     }
 }
+
+#[tokio::test]
+async fn a_lake_that_is_gone_keeps_nothing_of_its_tables() {
+    let (store, clock) = (store(Plan::default()), Clock::wall());
+    made(&store, &clock).await;
+    let lake = Lake::with_store(store, Url::parse("memory:///lake").unwrap(), clock);
+    let table = lake.table("t").unwrap();
+    table.refresh().await.unwrap();
+    let known = Arc::downgrade(&table);
+    drop((table, lake));
+    assert!(known.upgrade().is_none());
+}
